@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is expected of a call of memmap_init_zone_device(), and how a failure
+ * reads: PFN, field, expected, seen, and who expects it.
+ */
+#include "zone_device_test.h"
+
+/* A fault in one page is mostly one in all; so many are enough to see it. */
+#define ZD_REPORTS	4
+
+static u64 zd_load(const void *from, unsigned int size)
+{
+	switch (size) {
+	case 1:
+		return *(u8 *)from;
+	case 2:
+		return *(u16 *)from;
+	case 4:
+		return *(u32 *)from;
+	default:
+		return *(u64 *)from;
+	}
+}
+
+/* Report the fields in which two images of a struct page differ. */
+static int zd_report(struct kunit *test, const struct zd_call *call,
+		     unsigned long pfn, const struct page *want,
+		     const struct page *seen, const char *oracle)
+{
+	unsigned int offset = 0, start, size;
+	int reports = 0;
+
+	while (offset < sizeof(*want)) {
+		const char *name = zd_model_field(call, pfn, offset, &start, &size);
+
+		if (memcmp((void *)want + start, (void *)seen + start, size)) {
+			KUNIT_FAIL(test,
+				   "pfn %#lx (page %lu of %lu, order %u): %s at offset %u: expected %#llx, seen %#llx, says the %s",
+				   pfn, pfn - zd_first_pfn(call),
+				   zd_end_pfn(call) - zd_first_pfn(call),
+				   zd_order(call), name, start,
+				   zd_load((void *)want + start, size),
+				   zd_load((void *)seen + start, size), oracle);
+			if (++reports == ZD_REPORTS)
+				return reports;
+		}
+		offset = start + size;
+	}
+	return reports;
+}
+
+/* Compare all struct pages of a call, with @slow or else with the model. */
+static void zd_compare(struct kunit *test, const struct zd_call *call,
+		       const struct page *slow, const char *oracle)
+{
+	unsigned long first = zd_first_pfn(call), pfn, bad = 0;
+	int reports = 0;
+
+	zd_for_each_written(call, pfn) {
+		const struct page *seen = pfn_to_page(pfn);
+		struct page want;
+
+		if (slow)
+			want = slow[pfn - first];
+		else
+			zd_model_page(call, pfn, &want);
+		if (!memcmp(&want, seen, sizeof(want)))
+			continue;
+		bad++;
+		if (reports < ZD_REPORTS)
+			reports += zd_report(test, call, pfn, &want, seen, oracle);
+	}
+	if (bad)
+		kunit_err(test, "%lu of %lu struct pages are not as the %s says\n",
+			  bad, zd_nr_written(call), oracle);
+}
+
+/** zd_expect_model() - each struct page of @call is as the model says */
+void zd_expect_model(struct kunit *test, const struct zd_call *call)
+{
+	zd_compare(test, call, NULL, "model");
+}
+
+/** zd_expect_same() - each byte of them is as the slow path left it */
+void zd_expect_same(struct kunit *test, const struct zd_call *call,
+		    const struct page *slow)
+{
+	zd_compare(test, call, slow, "slow path");
+}
+
+/** zd_expect_guards() - the struct pages on both sides are untouched */
+void zd_expect_guards(struct kunit *test, const struct zd_call *call, u8 poison)
+{
+	unsigned long pfn;
+
+	for (pfn = call->start_pfn - ZD_GUARD_PAGES;
+	     pfn < zd_end_pfn(call) + ZD_GUARD_PAGES; pfn++) {
+		const u8 *bytes, *hit;
+
+		if (pfn == call->start_pfn)
+			pfn = zd_end_pfn(call);
+		bytes = (void *)pfn_to_page(pfn);
+		hit = memchr_inv(bytes, poison, sizeof(struct page));
+		if (!hit)
+			continue;
+		KUNIT_FAIL(test,
+			   "pfn %#lx, %ld pages from the range [%#lx, %#lx): written at offset %td: expected poison %#x, seen %#x",
+			   pfn, pfn < call->start_pfn ? (long)(pfn - call->start_pfn) :
+						       (long)(pfn - zd_end_pfn(call)),
+			   call->start_pfn, zd_end_pfn(call), hit - bytes, poison, *hit);
+		return;
+	}
+}
+
+/** zd_expect_aliases() - shared struct pages look like tails of their head */
+void zd_expect_aliases(struct kunit *test, const struct zd_call *call)
+{
+	/* In the largest compound pages, a prime number of pages apart. */
+	unsigned long step = zd_order(call) > 9 ? 61 : 1;
+	unsigned long first = zd_first_pfn(call), pfn;
+
+	for (pfn = first; pfn < zd_end_pfn(call); pfn += step) {
+		unsigned long index = (pfn - first) & ((1UL << zd_order(call)) - 1);
+		const struct page *page = pfn_to_page(pfn);
+		const struct page *head = compound_head(page);
+
+		if (zd_next_written(call, pfn) == pfn ||
+		    (head == pfn_to_page(pfn - index) && !atomic_read(&page->_refcount)))
+			continue;
+		KUNIT_FAIL(test,
+			   "pfn %#lx, tail %lu of its compound page, which shares its struct page: expected head pfn %#lx and refcount 0, seen head pfn %#lx and refcount %d",
+			   pfn, index, pfn - index, page_to_pfn(head),
+			   atomic_read(&page->_refcount));
+		return;
+	}
+}
+
+/**
+ * zd_most_slow_pages() - how many pages the fast path may build
+ * @call: the call
+ *
+ * The first head of the range is built in any case. Of the tails, the first one
+ * of each compound page may be: a series is free to seed its template for tails
+ * anew, as their link to the head may differ. With a template for heads alone
+ * all of the tails are.
+ */
+unsigned long zd_most_slow_pages(const struct zd_call *call)
+{
+	unsigned long heads = (zd_end_pfn(call) - zd_first_pfn(call)) >> zd_order(call);
+	unsigned long tails = zd_nr_written(call) - heads;
+
+	if (ZD_HAS_TAIL_TEMPLATE)
+		tails = min(tails, heads);
+	return (ZD_HAS_HEAD_TEMPLATE ? min(heads, 1UL) : heads) + tails;
+}
+
+/** zd_expect_slow() - the witness has seen each page being built */
+void zd_expect_slow(struct kunit *test, const struct zd_call *call,
+		    const struct zd_witness *w)
+{
+	if (w->slow_pages >= 0)
+		KUNIT_EXPECT_EQ_MSG(test, w->slow_pages, zd_nr_written(call),
+				    "pages built one by one; the slow path was due for all of them");
+	if (w->bad_pfn)
+		KUNIT_FAIL(test,
+			   "pfn %#lx: page_ref_set events with the values: expected %s, seen %s",
+			   w->bad_pfn, w->bad_expected, w->bad_seen);
+}
+
+/* The witness has seen pages that were not built. */
+static void zd_expect_fast(struct kunit *test, const struct zd_call *call,
+			   const struct zd_witness *w)
+{
+	KUNIT_EXPECT_LE_MSG(test, w->slow_pages, zd_most_slow_pages(call),
+			    "pages built one by one, of %lu; the fast path was due for the rest",
+			    zd_nr_written(call));
+	KUNIT_EXPECT_GT_MSG(test, w->slow_pages, zd_nr_written(call) ? 0 : -1,
+			    "pages built one by one; the template was due to be seeded from a page built for real");
+}
+
+/**
+ * zd_expect_untraced() - the path that is due while nobody listens to events
+ *
+ * The fast one, but where a sanitizer wants to see each store.
+ */
+void zd_expect_untraced(struct kunit *test, const struct zd_call *call,
+			const struct zd_witness *w)
+{
+	if (ZD_SANITIZED)
+		zd_expect_slow(test, call, w);
+	else
+		zd_expect_fast(test, call, w);
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Device memory for the tests: mapped by the real memremap_pages(), so that
+ * the struct pages under test are those of a real vmemmap.
+ */
+#include <kunit/resource.h>
+#include <linux/ioport.h>
+#include <linux/memory_hotplug.h>
+#include <linux/slab.h>
+#include <linux/sizes.h>
+#include <linux/vmalloc.h>
+
+#include "zone_device_test.h"
+
+static void zd_folio_free(struct folio *folio)
+{
+}
+
+static vm_fault_t zd_migrate_to_ram(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+/* No page is ever handed out, so neither is called; some types demand them. */
+static const struct dev_pagemap_ops zd_pgmap_ops = {
+	.folio_free = zd_folio_free,
+	.migrate_to_ram = zd_migrate_to_ram,
+};
+
+static int zd_take_first(struct resource *res, void *found)
+{
+	*(struct resource *)found = *res;
+	return 1;
+}
+
+static void zd_release_region(void *data)
+{
+	struct resource *res = data;
+
+	release_mem_region(res->start, resource_size(res));
+}
+
+/* What a pgmap of these tests is owned by. */
+struct zd_owner {
+	int nid;
+};
+
+static void zd_kvfree(void *data)
+{
+	kvfree(data);
+}
+
+static void zd_unmap(void *data)
+{
+	struct dev_pagemap *pgmap = data;
+	int i;
+
+	/* The struct pages may be poisoned, and unmapping reads them. */
+	for (i = 0; i < pgmap->nr_range; i++) {
+		struct zd_call call = zd_call_for(pgmap, i);
+
+		zd_init(&call);
+	}
+	memunmap_pages(pgmap);
+}
+
+static phys_addr_t zd_address_space(struct kunit *test, u64 size, u64 align)
+{
+	struct resource *res;
+
+	/* Aligned to a section by itself; more takes room to choose from. */
+	res = request_free_mem_region(&iomem_resource, size + align, "kunit");
+	if (IS_ERR(res))
+		kunit_skip(test, "no %llu MiB of unused physical addresses",
+			   (size + align) / SZ_1M);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, zd_release_region, res));
+	return ALIGN(res->start, align ?: 1);
+}
+
+static phys_addr_t zd_real_memory(struct kunit *test, u64 size)
+{
+	struct resource res = {};
+	phys_addr_t start;
+
+	walk_iomem_res_desc(IORES_DESC_PERSISTENT_MEMORY_LEGACY, IORESOURCE_MEM,
+			    0, -1, &res, zd_take_first);
+	start = ALIGN(res.start, PAGES_PER_SECTION * PAGE_SIZE);
+	if (!res.end || start + size - 1 > res.end)
+		kunit_skip(test, "no memory set aside for struct pages on the device: boot with memmap=192M!512M");
+	return start;
+}
+
+/**
+ * zd_map() - map device memory for the time of a test
+ * @test: the test; skipped, with the reason, if this machine has none
+ * @args: what it wants
+ *
+ * Returns: the pgmap; it and the memory go when the test ends.
+ */
+struct dev_pagemap *zd_map(struct kunit *test, const struct zd_range_args *args)
+{
+	int nr_ranges = args->nr_ranges ?: 1;
+	u64 size = (u64)args->nr_pages * PAGE_SIZE;
+	u64 align = (u64)PAGE_SIZE << args->order;
+	struct dev_pagemap *pgmap;
+	u64 stride = nr_ranges > 1 ? 2 * size : size;
+	struct zd_owner *owner;
+	phys_addr_t start;
+	void *addr;
+	int i;
+
+	if (args->type == MEMORY_DEVICE_PRIVATE && !IS_ENABLED(CONFIG_DEVICE_PRIVATE))
+		kunit_skip(test, "needs CONFIG_DEVICE_PRIVATE");
+	if (args->type == MEMORY_DEVICE_PCI_P2PDMA && !IS_ENABLED(CONFIG_PCI_P2PDMA))
+		kunit_skip(test, "needs CONFIG_PCI_P2PDMA");
+	if (args->order > MAX_FOLIO_ORDER)
+		kunit_skip(test, "needs folios of order %u, CONFIG_HAVE_GIGANTIC_FOLIOS",
+			   args->order);
+
+	pgmap = kunit_kzalloc(test, struct_size(pgmap, ranges, nr_ranges), GFP_KERNEL);
+	owner = kunit_kzalloc(test, sizeof(*owner), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pgmap);
+	KUNIT_ASSERT_NOT_NULL(test, owner);
+	owner->nid = args->nid;
+	pgmap->type = args->type;
+	pgmap->vmemmap_shift = args->order;
+	pgmap->ops = &zd_pgmap_ops;
+	pgmap->owner = owner;
+	pgmap->nr_range = nr_ranges;
+
+	if (align <= PAGES_PER_SECTION * PAGE_SIZE)
+		align = 0;
+	/* As much again is left free after each range: they must not adjoin. */
+	if (args->memory == ZD_REAL_MEMORY)
+		start = zd_real_memory(test, size);
+	else
+		start = zd_address_space(test, nr_ranges * stride, align);
+	for (i = 0; i < nr_ranges; i++) {
+		pgmap->ranges[i].start = start + i * stride;
+		pgmap->ranges[i].end = pgmap->ranges[i].start + size - 1;
+	}
+	if (args->altmap_pages) {
+		pgmap->flags |= PGMAP_ALTMAP_VALID;
+		pgmap->altmap.base_pfn = PHYS_PFN(start);
+		pgmap->altmap.free = args->altmap_pages;
+	}
+
+	addr = memremap_pages(pgmap, args->nid);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(addr), "memremap_pages() of %llu MiB: %pe",
+			       size / SZ_1M, addr);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, zd_unmap, pgmap));
+	return pgmap;
+}
+
+/**
+ * zd_clone_pgmap() - another pgmap for direct calls on mapped memory
+ * @test: the test
+ * @pgmap: what the memory is mapped with
+ * @type: the type of the clone
+ * @order: its order
+ *
+ * Where @pgmap has full struct pages (those of order 0 always have), the clone
+ * keeps them full: it says, as one with an altmap does, that none are shared.
+ *
+ * Returns: the clone, freed when the test ends.
+ */
+struct dev_pagemap *zd_clone_pgmap(struct kunit *test,
+				   const struct dev_pagemap *pgmap,
+				   enum memory_type type, unsigned int order)
+{
+	size_t size = struct_size(pgmap, ranges, pgmap->nr_range);
+	struct dev_pagemap *clone = kunit_kmalloc(test, size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, clone);
+	memcpy(clone, pgmap, size);
+	clone->type = type;
+	clone->vmemmap_shift = order;
+	if (order && !pgmap->vmemmap_shift) {
+		clone->flags |= PGMAP_ALTMAP_VALID;
+		clone->altmap.base_pfn = PHYS_PFN(pgmap->ranges[0].start);
+	}
+	return clone;
+}
+
+/**
+ * zd_call_for() - the call that memremap_pages() makes for a range
+ * @pgmap: from zd_map() or zd_clone_pgmap()
+ * @range: index of the range
+ */
+struct zd_call zd_call_for(const struct dev_pagemap *pgmap, int range)
+{
+	const struct zd_owner *owner = pgmap->owner;
+
+	return (struct zd_call) {
+		.nid = owner->nid,
+		.start_pfn = PHYS_PFN(pgmap->ranges[range].start),
+		.nr_pages = PHYS_PFN(range_len(&pgmap->ranges[range])),
+		.pgmap = (struct dev_pagemap *)pgmap,
+	};
+}
+
+/** zd_poison() - overwrite each struct page that @call is due to write */
+void zd_poison(const struct zd_call *call, u8 poison)
+{
+	unsigned long pfn;
+
+	zd_for_each_written(call, pfn)
+		memset(pfn_to_page(pfn), poison, sizeof(struct page));
+}
+
+/**
+ * zd_poison_guards() - overwrite the struct pages on both sides of a call's
+ *
+ * They must exist: the call is on a part of what is mapped.
+ */
+void zd_poison_guards(const struct zd_call *call, u8 poison)
+{
+	const size_t size = ZD_GUARD_PAGES * sizeof(struct page);
+
+	memset(pfn_to_page(call->start_pfn) - ZD_GUARD_PAGES, poison, size);
+	memset(pfn_to_page(call->start_pfn + call->nr_pages), poison, size);
+}
+
+/** zd_snapshot() - copy the struct pages that @call is due to write */
+struct page *zd_snapshot(struct kunit *test, const struct zd_call *call)
+{
+	unsigned long first = zd_first_pfn(call), pfn;
+	struct page *copy;
+
+	copy = kvmalloc_array(zd_end_pfn(call) - first + 1, sizeof(*copy), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, zd_kvfree, copy));
+	zd_for_each_written(call, pfn)
+		copy[pfn - first] = *pfn_to_page(pfn);
+	return copy;
+}
+
+/** zd_other_node() - a node with memory other than the first, or NUMA_NO_NODE */
+int zd_other_node(void)
+{
+	int nid = next_online_node(first_online_node);
+
+	return nid < MAX_NUMNODES ? nid : NUMA_NO_NODE;
+}

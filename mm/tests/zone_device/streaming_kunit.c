@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests for memmap_init_zone_device(): which of its stores go around the
+ * caches. On x86_64, by watching each non-temporal store that it executes.
+ *
+ * A suite of its own, as two probes on the same code are one too many.
+ */
+#include <linux/sizes.h>
+
+#include "../../../lib/tests/memcpy_streaming/nt_witness.h"
+#include "zone_device_test.h"
+
+struct zd_streaming_case {
+	const char *name;
+	enum memory_type type;
+	unsigned int order;
+	bool full;
+};
+
+static const struct zd_streaming_case zd_streaming_cases[] = {
+	{ "order 0",		 MEMORY_DEVICE_FS_DAX,	0, false },
+	{ "order 1",		 MEMORY_DEVICE_PRIVATE,	1, false },
+	{ "order 9",		 MEMORY_DEVICE_GENERIC,	9, false },
+	{ "order 9, full memmap", MEMORY_DEVICE_GENERIC, 9, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(zd_streaming_cases, zd_streaming_cases, name);
+
+/* Map and poison what a case wants, and watch the call that initializes it. */
+static struct nt_witness *zd_init_streaming(struct kunit *test, struct zd_call *call)
+{
+	const struct zd_streaming_case *c = test->param_value;
+	const struct zd_range_args args = {
+		.type = c->type,
+		.order = c->full ? 0 : c->order,
+		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+	};
+	static void *const fns[] = { memmap_init_zone_device };
+	struct dev_pagemap *pgmap;
+	struct nt_witness *w;
+
+	if (nt_witness_lacks())
+		kunit_skip(test, "%s", nt_witness_lacks());
+
+	pgmap = zd_map(test, &args);
+	if (c->full)
+		pgmap = zd_clone_pgmap(test, pgmap, c->type, c->order);
+	*call = zd_call_for(pgmap, 0);
+	zd_poison(call, ZD_POISON_A);
+
+	/* Two calls away from the loop is the copy itself, at the farthest. */
+	w = nt_witness_start(test, fns, ARRAY_SIZE(fns), 3);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(w), "no witness: %pe", w);
+	nt_witness_range(w, pfn_to_page(zd_first_pfn(call)), pfn_to_page(zd_end_pfn(call)));
+	zd_init(call);
+	KUNIT_EXPECT_EQ_MSG(test, nt_witness_missed(w), 0,
+			    "non-temporal stores that the witness could not count");
+	nt_witness_stop(test, w);
+	return w;
+}
+
+/*
+ * Struct pages that must be written around the caches.
+ *
+ * Left out may be those that are built for real, and the pages that others
+ * have reason to write or read at once: heads of compound pages and, where
+ * pageblock setup is part of the loop, the first of each pageblock.
+ */
+static unsigned long zd_least_streamed(const struct zd_call *call)
+{
+	unsigned long written = zd_nr_written(call);
+	unsigned long left_out = zd_most_slow_pages(call) +
+				 DIV_ROUND_UP(call->nr_pages, pageblock_nr_pages);
+
+	if (zd_order(call))
+		left_out += call->nr_pages >> zd_order(call);
+	return written - min(written, left_out);
+}
+
+/*
+ * Test case: the struct pages that come from a template are written around the
+ * caches, each in full and once, and nothing else is. Without a streaming copy,
+ * or where a sanitizer wants to see the stores, nothing is.
+ */
+static void zd_streaming_test(struct kunit *test)
+{
+	struct zd_call call;
+	struct nt_witness *w = zd_init_streaming(test, &call);
+	unsigned long written = zd_nr_written(&call);
+
+	zd_expect_model(test, &call);
+	KUNIT_EXPECT_EQ_MSG(test, w->outside, 0,
+			    "bytes stored non-temporally outside the struct pages of the range");
+	if (!ZD_HAS_STREAMS || ZD_SANITIZED) {
+		KUNIT_EXPECT_EQ_MSG(test, w->inside, 0,
+				    "bytes stored non-temporally; no streaming copy was due");
+		return;
+	}
+	KUNIT_EXPECT_GE_MSG(test, w->inside, zd_least_streamed(&call) * sizeof(struct page),
+			    "bytes stored non-temporally, of %lu struct pages of %zu bytes",
+			    written, sizeof(struct page));
+	KUNIT_EXPECT_LT_MSG(test, w->inside, written * sizeof(struct page),
+			    "bytes stored non-temporally; at least one page is built for real");
+	KUNIT_EXPECT_EQ_MSG(test, w->inside % sizeof(struct page), 0,
+			    "bytes of a struct page that was not written non-temporally in full");
+}
+
+static struct kunit_case zd_streaming_test_cases[] = {
+	KUNIT_CASE_PARAM(zd_streaming_test, zd_streaming_cases_gen_params),
+	{}
+};
+
+static struct kunit_suite zd_streaming_suite = {
+	.name = "zone_device_streaming",
+	.test_cases = zd_streaming_test_cases,
+};
+
+kunit_test_suite(zd_streaming_suite);

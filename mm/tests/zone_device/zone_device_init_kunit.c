@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests for memmap_init_zone_device(): what it makes of struct pages.
+ *
+ * Each test maps device memory with memremap_pages(), poisons the struct pages
+ * that this initialized, calls memmap_init_zone_device() on them again, by
+ * whichever path the test is about, and asks two oracles: the model, which is
+ * worked out from the arguments, and the slow path.
+ */
+#include <linux/completion.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+#include <linux/sizes.h>
+
+#include "zone_device_test.h"
+
+/* Where the struct pages of a case are. */
+enum zd_memmap {
+	ZD_IN_RAM,		/* shared among tails where the kernel does that */
+	ZD_IN_RAM_FULL,		/* in RAM, none of them shared */
+	ZD_ON_DEVICE,		/* in the first pages of the device memory */
+};
+
+struct zd_case {
+	const char *name;
+	enum memory_type type;
+	unsigned int order;
+	enum zd_memmap memmap;
+};
+
+#define CASE(type, order, memmap, where) \
+	{ #type ", order " #order where, MEMORY_DEVICE_##type, order, memmap }
+#define ALL_ORDERS(type)				\
+	CASE(type, 0, ZD_IN_RAM, ""),			\
+	CASE(type, 1, ZD_IN_RAM, ""),			\
+	CASE(type, 2, ZD_IN_RAM, ""),			\
+	CASE(type, 9, ZD_IN_RAM, ""),			\
+	CASE(type, 9, ZD_IN_RAM_FULL, ", full memmap"),	\
+	CASE(type, 18, ZD_IN_RAM, "")
+
+/* A new pgmap type is a line here; a new order, one above. */
+static const struct zd_case zd_cases[] = {
+	ALL_ORDERS(PRIVATE),
+	ALL_ORDERS(COHERENT),
+	ALL_ORDERS(FS_DAX),
+	ALL_ORDERS(GENERIC),
+	ALL_ORDERS(PCI_P2PDMA),
+	CASE(FS_DAX, 0, ZD_ON_DEVICE, ", memmap on the device"),
+	CASE(FS_DAX, 9, ZD_ON_DEVICE, ", memmap on the device"),
+	CASE(GENERIC, 0, ZD_ON_DEVICE, ", memmap on the device"),
+	CASE(GENERIC, 9, ZD_ON_DEVICE, ", memmap on the device"),
+};
+
+KUNIT_ARRAY_PARAM_DESC(zd_cases, zd_cases, name);
+
+/* Two compound pages, and no fewer pages than a template is worth. */
+static unsigned long zd_case_pages(unsigned int order)
+{
+	return max(2UL << order, 4 * SZ_1M / PAGE_SIZE);
+}
+
+/* Map what a case wants; the call that initializes it is the result. */
+static struct zd_call zd_map_case(struct kunit *test, const struct zd_case *c)
+{
+	struct zd_range_args args = {
+		.type = c->type,
+		.order = c->memmap == ZD_IN_RAM_FULL ? 0 : c->order,
+		.nr_pages = zd_case_pages(c->order),
+	};
+	struct dev_pagemap *pgmap;
+
+	if (c->memmap == ZD_ON_DEVICE) {
+		/* On x86 a whole section, or its struct pages are put in RAM. */
+		args.memory = ZD_REAL_MEMORY;
+		args.nr_pages = PAGES_PER_SECTION;
+		args.altmap_pages = PHYS_PFN(PAGES_PER_SECTION * sizeof(struct page));
+	}
+	pgmap = zd_map(test, &args);
+	if (c->memmap == ZD_ON_DEVICE)
+		KUNIT_ASSERT_EQ_MSG(test, pgmap->altmap.alloc, args.altmap_pages,
+				    "pages of the device in use for struct pages");
+	if (c->memmap == ZD_IN_RAM_FULL)
+		pgmap = zd_clone_pgmap(test, pgmap, c->type, c->order);
+	return zd_call_for(pgmap, 0);
+}
+
+/* Skip what needs a template in a tree that has none, by name. */
+static void zd_need_template(struct kunit *test)
+{
+	if (!ZD_HAS_HEAD_TEMPLATE)
+		kunit_skip(test, "no template path in mm/mm_init.c");
+	if (zd_ref_events_lacks())
+		kunit_skip(test, "%s", zd_ref_events_lacks());
+	if (zd_slow_pages_lacks())
+		kunit_skip(test, "%s", zd_slow_pages_lacks());
+}
+
+/*
+ * Test case: what memremap_pages() itself, and then the path that the kernel
+ * takes by itself, makes of each struct page is what the model says.
+ */
+static void zd_model_test(struct kunit *test)
+{
+	static const u8 poisons[] = { ZD_POISON_A, ZD_POISON_B };
+	struct zd_call call = zd_map_case(test, test->param_value);
+	const struct zd_case *c = test->param_value;
+	int i;
+
+	/* The full memmap was mapped as order 0, so that it would be full. */
+	if (c->memmap != ZD_IN_RAM_FULL) {
+		zd_expect_model(test, &call);
+		zd_expect_aliases(test, &call);
+	}
+	for (i = 0; i < ARRAY_SIZE(poisons); i++) {
+		zd_poison(&call, poisons[i]);
+		zd_init(&call);
+		zd_expect_model(test, &call);
+		zd_expect_aliases(test, &call);
+	}
+}
+
+/*
+ * Test case: the slow path, which a listener to page_ref_set forces, builds
+ * each page, and issues the events it always has, in number, value and order.
+ */
+static void zd_slow_path_test(struct kunit *test)
+{
+	struct zd_call call = zd_map_case(test, test->param_value);
+	struct zd_witness w;
+
+	if (zd_ref_events_lacks())
+		kunit_skip(test, "%s", zd_ref_events_lacks());
+
+	zd_poison(&call, ZD_POISON_A);
+	w = zd_init_watched(test, &call, ZD_TRACED);
+	zd_expect_slow(test, &call, &w);
+	zd_expect_model(test, &call);
+}
+
+/*
+ * Test case: slow path and fast path leave the same bytes, padding and all,
+ * over whatever was there before; and they really were two paths. In a kernel
+ * whose stores a sanitizer watches, there must be none but the slow path.
+ */
+static void zd_differential_test(struct kunit *test)
+{
+	static const u8 poisons[] = { ZD_POISON_A, ZD_POISON_B };
+	struct zd_witness w;
+	struct zd_call call;
+	struct page *slow;
+	int i;
+
+	zd_need_template(test);
+	call = zd_map_case(test, test->param_value);
+	if (zd_most_slow_pages(&call) >= zd_nr_written(&call))
+		kunit_skip(test, "the template of mm/mm_init.c is not for tails");
+
+	for (i = 0; i < ARRAY_SIZE(poisons); i++) {
+		zd_poison(&call, poisons[i]);
+		w = zd_init_watched(test, &call, ZD_TRACED);
+		zd_expect_slow(test, &call, &w);
+		slow = zd_snapshot(test, &call);
+
+		zd_poison(&call, poisons[i]);
+		w = zd_init_watched(test, &call, ZD_AS_IS);
+		zd_expect_untraced(test, &call, &w);
+		zd_expect_same(test, &call, slow);
+	}
+}
+
+/* Calls on a part of what is mapped: so many pages, so far into a section. */
+struct zd_part {
+	unsigned long offset;
+	unsigned long nr_pages;
+};
+
+#define OFFSETS(nr)	{ 0, nr }, { 1, nr }, { 63, nr }, { 511, nr }
+
+static const struct zd_part zd_parts[] = {
+	OFFSETS(0),
+	OFFSETS(1),
+	OFFSETS(2),
+	OFFSETS(63),
+	OFFSETS(64),
+	OFFSETS(65),
+	OFFSETS(511),
+	OFFSETS(512),
+	OFFSETS(513),
+	OFFSETS(PAGES_PER_SECTION - 1),
+	OFFSETS(PAGES_PER_SECTION),
+	OFFSETS(PAGES_PER_SECTION + 1),
+};
+
+static void zd_part_desc(const struct zd_part *part, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%lu pages at %lu", part->nr_pages,
+		 part->offset);
+}
+
+KUNIT_ARRAY_PARAM(zd_parts, zd_parts, zd_part_desc);
+
+/*
+ * Test case: a call writes the struct pages that it was asked to, all of them
+ * and no others, wherever in a pageblock or section it starts and ends.
+ */
+static void zd_part_test(struct kunit *test)
+{
+	const struct zd_part *part = test->param_value;
+	const struct zd_range_args args = {
+		.type = MEMORY_DEVICE_FS_DAX,
+		.nr_pages = 2 * PAGES_PER_SECTION + 2 * PAGES_PER_SUBSECTION,
+	};
+	struct zd_call call = zd_call_for(zd_map(test, &args), 0);
+	struct zd_witness w;
+
+	/* The last pages of a section, so that most parts cross into the next. */
+	call.start_pfn += PAGES_PER_SECTION - 512 + part->offset;
+	call.nr_pages = part->nr_pages;
+
+	zd_poison_guards(&call, ZD_POISON_A);
+	zd_poison(&call, ZD_POISON_B);
+	w = zd_init_watched(test, &call, ZD_AS_IS);
+	zd_expect_model(test, &call);
+	zd_expect_guards(test, &call, ZD_POISON_A);
+	if (ZD_HAS_HEAD_TEMPLATE && w.slow_pages >= 0)
+		zd_expect_untraced(test, &call, &w);
+}
+
+static void zd_expect_pageblocks(struct kunit *test, const struct zd_call *whole,
+				 const struct zd_call *call)
+{
+	unsigned long pfn;
+
+	for (pfn = whole->start_pfn; pfn < zd_end_pfn(whole); pfn += pageblock_nr_pages) {
+		int want = pfn >= call->start_pfn && pfn < zd_end_pfn(call) ?
+			   MIGRATE_MOVABLE : MIGRATE_RECLAIMABLE;
+
+		KUNIT_EXPECT_EQ_MSG(test, want, get_pageblock_migratetype(pfn_to_page(pfn)),
+				    "migratetype of the pageblock at pfn %#lx, call on [%#lx, %#lx)",
+				    pfn, call->start_pfn, zd_end_pfn(call));
+	}
+}
+
+/*
+ * Test case: each pageblock that starts in the range is movable afterwards, and
+ * one that starts before it or after it is left as it was.
+ */
+static void zd_pageblock_test(struct kunit *test)
+{
+	const struct zd_range_args args = {
+		.type = MEMORY_DEVICE_FS_DAX,
+		.nr_pages = 8 * pageblock_nr_pages,
+	};
+	static const long shifts[] = { -1, 0, 1 };
+	struct zd_call whole = zd_call_for(zd_map(test, &args), 0);
+	unsigned long pfn;
+	int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(shifts); i++) {
+		for (j = 0; j < ARRAY_SIZE(shifts); j++) {
+			struct zd_call call = whole;
+
+			call.start_pfn += 2 * pageblock_nr_pages + shifts[i];
+			call.nr_pages = 3 * pageblock_nr_pages + shifts[j] - shifts[i];
+			for (pfn = whole.start_pfn; pfn < zd_end_pfn(&whole); pfn += pageblock_nr_pages)
+				init_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_RECLAIMABLE,
+							   false);
+			zd_init(&call);
+			zd_expect_pageblocks(test, &whole, &call);
+		}
+	}
+}
+
+/* Test case: each of several ranges of one pgmap is initialized. */
+static void zd_ranges_test(struct kunit *test)
+{
+	const struct zd_range_args args = {
+		.type = MEMORY_DEVICE_GENERIC,
+		.order = 2,
+		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+		.nr_ranges = 3,
+	};
+	struct dev_pagemap *pgmap = zd_map(test, &args);
+	int i;
+
+	for (i = 0; i < args.nr_ranges; i++) {
+		struct zd_call call = zd_call_for(pgmap, i);
+
+		zd_expect_model(test, &call);
+		zd_poison(&call, ZD_POISON_A);
+	}
+	for (i = 0; i < args.nr_ranges; i++) {
+		struct zd_call call = zd_call_for(pgmap, i);
+
+		zd_init(&call);
+		zd_expect_model(test, &call);
+	}
+}
+
+/* Test case: the struct pages say which node they are on. */
+static void zd_node_test(struct kunit *test)
+{
+	struct zd_range_args args = {
+		.type = MEMORY_DEVICE_PRIVATE,
+		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+	};
+	int other = zd_other_node(), i;
+
+	if (other == NUMA_NO_NODE)
+		kunit_skip(test, "needs two NUMA nodes: boot with numa=fake=2");
+	for (i = 0; i < 2; i++) {
+		struct zd_call call;
+
+		args.nid = i ? other : first_online_node;
+		call = zd_call_for(zd_map(test, &args), 0);
+		zd_expect_model(test, &call);
+		/* Mapped for one node, initialized for the other, and back. */
+		call.nid = i ? first_online_node : other;
+		zd_init(&call);
+		zd_expect_model(test, &call);
+	}
+}
+
+/*
+ * Test case: an initialization leaves nothing of an earlier one with another
+ * type, order, pgmap and node, and no poison lends a hand.
+ */
+static void zd_again_test(struct kunit *test)
+{
+	static const struct {
+		enum memory_type type;
+		unsigned int order;
+	} steps[] = {
+		{ MEMORY_DEVICE_GENERIC, 9 },
+		{ MEMORY_DEVICE_PRIVATE, 0 },
+		{ MEMORY_DEVICE_COHERENT, 2 },
+		{ MEMORY_DEVICE_GENERIC, 0 },
+		{ MEMORY_DEVICE_FS_DAX, 1 },
+		{ MEMORY_DEVICE_PCI_P2PDMA, 9 },
+		{ MEMORY_DEVICE_FS_DAX, 0 },
+		{ MEMORY_DEVICE_GENERIC, 9 },
+	};
+	const struct zd_range_args args = {
+		.type = MEMORY_DEVICE_FS_DAX,
+		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+	};
+	struct dev_pagemap *pgmap = zd_map(test, &args);
+	int other = zd_other_node(), i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		struct dev_pagemap *clone = zd_clone_pgmap(test, pgmap, steps[i].type,
+							   steps[i].order);
+		struct zd_call call = zd_call_for(clone, 0);
+
+		if (i % 2 && other != NUMA_NO_NODE)
+			call.nid = other;
+		zd_init(&call);
+		zd_expect_model(test, &call);
+	}
+}
+
+/*
+ * Test case: the path is chosen anew by each call, by whether anybody listens
+ * to page_ref_set at that time.
+ */
+static void zd_toggle_test(struct kunit *test)
+{
+	const struct zd_range_args args = {
+		.type = MEMORY_DEVICE_GENERIC,
+		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+	};
+	struct zd_witness w;
+	struct zd_call call;
+	int i;
+
+	zd_need_template(test);
+	call = zd_call_for(zd_map(test, &args), 0);
+	for (i = 0; i < 6; i++) {
+		zd_poison(&call, i % 3 ? ZD_POISON_A : ZD_POISON_B);
+		w = zd_init_watched(test, &call, i % 2 ? ZD_TRACED : ZD_AS_IS);
+		if (i % 2)
+			zd_expect_slow(test, &call, &w);
+		else
+			zd_expect_untraced(test, &call, &w);
+		zd_expect_model(test, &call);
+	}
+}
+
+/* One of two initializations at the same time. */
+struct zd_racer {
+	struct zd_call call;
+	struct completion go;
+	struct completion done;
+	ktime_t start;
+	ktime_t end;
+	bool stop;
+	struct task_struct *task;
+};
+
+static int zd_race(void *data)
+{
+	struct zd_racer *racer = data;
+
+	for (;;) {
+		wait_for_completion(&racer->go);
+		if (racer->stop)
+			break;
+		racer->start = ktime_get();
+		zd_init(&racer->call);
+		racer->end = ktime_get();
+		complete(&racer->done);
+	}
+	complete(&racer->done);
+	return 0;
+}
+
+static void zd_stop_racer(void *data)
+{
+	struct zd_racer *racer = data;
+
+	racer->stop = true;
+	complete(&racer->go);
+	wait_for_completion(&racer->done);
+}
+
+#define ZD_RACES	64
+#define ZD_OVERLAPS	4
+
+/*
+ * Test case: two ranges, with nothing in common but the code, are initialized
+ * at the same time on two CPUs. An image that the two shared would carry the
+ * pgmap, type, link or node of one range into the other.
+ */
+static void zd_concurrent_test(struct kunit *test)
+{
+	static const struct {
+		enum memory_type type;
+		unsigned int order;
+	} kinds[2] = { { MEMORY_DEVICE_GENERIC, 2 }, { MEMORY_DEVICE_PRIVATE, 1 } };
+	struct zd_racer *racers;
+	int i, cpu, round, overlaps = 0;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs: boot with --qemu_args '-smp 2'");
+	racers = kunit_kcalloc(test, 2, sizeof(*racers), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, racers);
+
+	cpu = cpumask_first(cpu_online_mask);
+	for (i = 0; i < 2; i++) {
+		const struct zd_range_args args = {
+			.type = kinds[i].type,
+			.order = kinds[i].order,
+			.nr_pages = 16 * SZ_1M / PAGE_SIZE,
+		};
+
+		racers[i].call = zd_call_for(zd_map(test, &args), 0);
+		init_completion(&racers[i].go);
+		init_completion(&racers[i].done);
+		racers[i].task = kthread_create(zd_race, &racers[i], "zd_race/%d", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(racers[i].task));
+		kthread_bind(racers[i].task, cpu);
+		wake_up_process(racers[i].task);
+		KUNIT_ASSERT_EQ(test, 0,
+				kunit_add_action_or_reset(test, zd_stop_racer, &racers[i]));
+		cpu = cpumask_next(cpu, cpu_online_mask);
+	}
+
+	for (round = 0; round < ZD_RACES && overlaps < ZD_OVERLAPS; round++) {
+		for (i = 0; i < 2; i++)
+			zd_poison(&racers[i].call, ZD_POISON_A);
+		for (i = 0; i < 2; i++)
+			complete(&racers[i].go);
+		for (i = 0; i < 2; i++)
+			wait_for_completion(&racers[i].done);
+		if (ktime_before(racers[0].start, racers[1].end) &&
+		    ktime_before(racers[1].start, racers[0].end))
+			overlaps++;
+		for (i = 0; i < 2; i++)
+			zd_expect_model(test, &racers[i].call);
+	}
+	if (!overlaps)
+		kunit_skip(test, "two CPUs never ran at the same time in %d rounds", round);
+}
+
+static struct kunit_case zd_test_cases[] = {
+	KUNIT_CASE_PARAM(zd_model_test, zd_cases_gen_params),
+	KUNIT_CASE_PARAM(zd_slow_path_test, zd_cases_gen_params),
+	KUNIT_CASE_PARAM(zd_differential_test, zd_cases_gen_params),
+	KUNIT_CASE_PARAM(zd_part_test, zd_parts_gen_params),
+	KUNIT_CASE(zd_pageblock_test),
+	KUNIT_CASE(zd_ranges_test),
+	KUNIT_CASE(zd_node_test),
+	KUNIT_CASE(zd_again_test),
+	KUNIT_CASE(zd_toggle_test),
+	KUNIT_CASE(zd_concurrent_test),
+	{}
+};
+
+static struct kunit_suite zd_suite = {
+	.name = "zone_device_init",
+	.suite_init = zd_witness_init,
+	.suite_exit = zd_witness_exit,
+	.test_cases = zd_test_cases,
+};
+
+kunit_test_suite(zd_suite);
+
+MODULE_DESCRIPTION("KUnit tests for the initialization of ZONE_DEVICE struct pages");
+MODULE_LICENSE("GPL");

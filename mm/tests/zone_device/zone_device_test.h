@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of memmap_init_zone_device() share.
+ *
+ * range.c    device memory to work on, and the poison in its struct pages
+ * model.c    what each struct page must look like, from the arguments alone
+ * witness.c  one call, and what could be observed of how it did its work
+ * oracle.c   expectations: a call's struct pages against model and slow path,
+ *            a call's witness against the path that it ought to have taken
+ */
+#ifndef _ZONE_DEVICE_TEST_H
+#define _ZONE_DEVICE_TEST_H
+
+#include <kunit/test.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+
+/* Struct pages on each side of a call's that nothing may write to. */
+#define ZD_GUARD_PAGES		64
+
+/* Two patterns, so that a byte that was not written shows under one of them. */
+#define ZD_POISON_A		0xa5
+#define ZD_POISON_B		0x5a
+
+/* What the tree under test says of itself; see features.sh. */
+#ifdef ZD_HEAD_TEMPLATE
+#define ZD_HAS_HEAD_TEMPLATE	true
+#else
+#define ZD_HAS_HEAD_TEMPLATE	false
+#endif
+#ifdef ZD_TAIL_TEMPLATE
+#define ZD_HAS_TAIL_TEMPLATE	true
+#else
+#define ZD_HAS_TAIL_TEMPLATE	false
+#endif
+#ifdef ZD_STREAMS
+#define ZD_HAS_STREAMS		true
+#else
+#define ZD_HAS_STREAMS		false
+#endif
+
+/* Sanitized kernels keep to the slow path, so that nothing escapes them. */
+#define ZD_SANITIZED	(IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_KMSAN))
+
+/**
+ * struct zd_call - the arguments of a call of memmap_init_zone_device()
+ * @nid: the node whose ZONE_DEVICE is passed
+ * @start_pfn: as passed
+ * @nr_pages: as passed
+ * @pgmap: as passed
+ */
+struct zd_call {
+	int nid;
+	unsigned long start_pfn;
+	unsigned long nr_pages;
+	struct dev_pagemap *pgmap;
+};
+
+enum zd_memory {
+	ZD_ADDRESS_SPACE,	/* unused physical addresses with nothing behind */
+	ZD_REAL_MEMORY,		/* memory set aside by memmap=nn!ss */
+};
+
+/**
+ * struct zd_range_args - which device memory a test wants
+ * @type: pgmap type
+ * @order: order of its compound pages
+ * @nr_pages: how many in each range; a multiple of PAGES_PER_SUBSECTION
+ * @nr_ranges: how many, 0 for one
+ * @nid: node
+ * @memory: what is behind it
+ * @altmap_pages: so many of the first pages hold the struct pages; needs
+ *	ZD_REAL_MEMORY
+ */
+struct zd_range_args {
+	enum memory_type type;
+	unsigned int order;
+	unsigned long nr_pages;
+	int nr_ranges;
+	int nid;
+	enum zd_memory memory;
+	unsigned long altmap_pages;
+};
+
+/**
+ * struct zd_witness - what was observed of one call
+ * @slow_pages: calls of the function that builds one page, or -1
+ * @ref_events: page_ref_set events for the pages of the call, or -1
+ * @bad_pfn: the first page whose events are not those of the slow path, or 0
+ * @bad_seen: its events
+ * @bad_expected: and what they should have been
+ */
+struct zd_witness {
+	long slow_pages;
+	long ref_events;
+	unsigned long bad_pfn;
+	char bad_seen[24];
+	char bad_expected[24];
+};
+
+enum zd_how {
+	ZD_AS_IS,	/* the path that the kernel takes by itself */
+	ZD_TRACED,	/* page_ref_set has a listener: the slow path */
+};
+
+/* range.c */
+struct dev_pagemap *zd_map(struct kunit *test, const struct zd_range_args *args);
+struct dev_pagemap *zd_clone_pgmap(struct kunit *test,
+				   const struct dev_pagemap *pgmap,
+				   enum memory_type type, unsigned int order);
+struct zd_call zd_call_for(const struct dev_pagemap *pgmap, int range);
+void zd_poison(const struct zd_call *call, u8 poison);
+void zd_poison_guards(const struct zd_call *call, u8 poison);
+struct page *zd_snapshot(struct kunit *test, const struct zd_call *call);
+int zd_other_node(void);
+
+/* Each @pfn of a call whose struct page the call is due to write. */
+#define zd_for_each_written(call, pfn)					\
+	for ((pfn) = zd_first_pfn(call);				\
+	     (pfn) < zd_end_pfn(call);					\
+	     (pfn) = zd_next_written(call, (pfn) + 1))
+
+/* model.c */
+unsigned long zd_first_pfn(const struct zd_call *call);
+unsigned long zd_end_pfn(const struct zd_call *call);
+unsigned int zd_order(const struct zd_call *call);
+unsigned long zd_nr_written(const struct zd_call *call);
+unsigned long zd_next_written(const struct zd_call *call, unsigned long pfn);
+void zd_model_page(const struct zd_call *call, unsigned long pfn,
+		   struct page *want);
+const char *zd_model_field(const struct zd_call *call, unsigned long pfn,
+			   unsigned int offset, unsigned int *start,
+			   unsigned int *size);
+u16 zd_model_events(const struct zd_call *call, unsigned long pfn);
+
+/* witness.c */
+int zd_witness_init(struct kunit_suite *suite);
+void zd_witness_exit(struct kunit_suite *suite);
+void zd_init(const struct zd_call *call);
+struct zd_witness zd_init_watched(struct kunit *test, const struct zd_call *call,
+				  enum zd_how how);
+const char *zd_slow_pages_lacks(void);
+const char *zd_ref_events_lacks(void);
+
+/* oracle.c */
+void zd_expect_model(struct kunit *test, const struct zd_call *call);
+void zd_expect_same(struct kunit *test, const struct zd_call *call,
+		    const struct page *slow);
+void zd_expect_guards(struct kunit *test, const struct zd_call *call, u8 poison);
+void zd_expect_aliases(struct kunit *test, const struct zd_call *call);
+void zd_expect_slow(struct kunit *test, const struct zd_call *call,
+		    const struct zd_witness *w);
+void zd_expect_untraced(struct kunit *test, const struct zd_call *call,
+			const struct zd_witness *w);
+unsigned long zd_most_slow_pages(const struct zd_call *call);
+
+#endif
