@@ -56,7 +56,7 @@ static void zd_compare(struct kunit *test, const struct zd_call *call,
 	unsigned long first = zd_first_pfn(call), pfn, bad = 0;
 	int reports = 0;
 
-	zd_for_each_written(call, pfn) {
+	for (pfn = first; pfn < zd_end_pfn(call); pfn = zd_next_written(call, pfn + 1)) {
 		const struct page *seen = pfn_to_page(pfn);
 		struct page want;
 

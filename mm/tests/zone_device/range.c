@@ -86,7 +86,7 @@ static phys_addr_t zd_real_memory(struct kunit *test, u64 size)
 			    0, -1, &res, zd_take_first);
 	start = ALIGN(res.start, PAGES_PER_SECTION * PAGE_SIZE);
 	if (!res.end || start + size - 1 > res.end)
-		kunit_skip(test, "no memory set aside for struct pages on the device: boot with memmap=192M!512M");
+		kunit_skip(test, "no memory set aside for the device: boot with memmap=192M!512M");
 	return start;
 }
 
@@ -145,6 +145,11 @@ struct dev_pagemap *zd_map(struct kunit *test, const struct zd_range_args *args)
 		pgmap->altmap.free = args->altmap_pages;
 	}
 
+	for (i = 0; i < nr_ranges; i++) {
+		struct zd_call call = zd_call_for(pgmap, i);
+
+		zd_note(&call);
+	}
 	addr = memremap_pages(pgmap, args->nid);
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(addr), "memremap_pages() of %llu MiB: %pe",
 			       size / SZ_1M, addr);
@@ -202,9 +207,9 @@ struct zd_call zd_call_for(const struct dev_pagemap *pgmap, int range)
 /** zd_poison() - overwrite each struct page that @call is due to write */
 void zd_poison(const struct zd_call *call, u8 poison)
 {
-	unsigned long pfn;
+	unsigned long pfn = zd_first_pfn(call);
 
-	zd_for_each_written(call, pfn)
+	for (; pfn < zd_end_pfn(call); pfn = zd_next_written(call, pfn + 1))
 		memset(pfn_to_page(pfn), poison, sizeof(struct page));
 }
 
@@ -230,7 +235,7 @@ struct page *zd_snapshot(struct kunit *test, const struct zd_call *call)
 	copy = kvmalloc_array(zd_end_pfn(call) - first + 1, sizeof(*copy), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, copy);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, zd_kvfree, copy));
-	zd_for_each_written(call, pfn)
+	for (pfn = first; pfn < zd_end_pfn(call); pfn = zd_next_written(call, pfn + 1))
 		copy[pfn - first] = *pfn_to_page(pfn);
 	return copy;
 }

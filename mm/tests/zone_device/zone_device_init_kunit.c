@@ -23,36 +23,62 @@ enum zd_memmap {
 };
 
 struct zd_case {
-	const char *name;
 	enum memory_type type;
 	unsigned int order;
 	enum zd_memmap memmap;
 };
 
-#define CASE(type, order, memmap, where) \
-	{ #type ", order " #order where, MEMORY_DEVICE_##type, order, memmap }
-#define ALL_ORDERS(type)				\
-	CASE(type, 0, ZD_IN_RAM, ""),			\
-	CASE(type, 1, ZD_IN_RAM, ""),			\
-	CASE(type, 2, ZD_IN_RAM, ""),			\
-	CASE(type, 9, ZD_IN_RAM, ""),			\
-	CASE(type, 9, ZD_IN_RAM_FULL, ", full memmap"),	\
-	CASE(type, 18, ZD_IN_RAM, "")
-
-/* A new pgmap type is a line here; a new order, one above. */
-static const struct zd_case zd_cases[] = {
-	ALL_ORDERS(PRIVATE),
-	ALL_ORDERS(COHERENT),
-	ALL_ORDERS(FS_DAX),
-	ALL_ORDERS(GENERIC),
-	ALL_ORDERS(PCI_P2PDMA),
-	CASE(FS_DAX, 0, ZD_ON_DEVICE, ", memmap on the device"),
-	CASE(FS_DAX, 9, ZD_ON_DEVICE, ", memmap on the device"),
-	CASE(GENERIC, 0, ZD_ON_DEVICE, ", memmap on the device"),
-	CASE(GENERIC, 9, ZD_ON_DEVICE, ", memmap on the device"),
+/* A new pgmap type, order or place of the memmap is a line in one of these. */
+static const struct {
+	const char *name;
+	enum memory_type type;
+} zd_types[] = {
+	{ "PRIVATE",	MEMORY_DEVICE_PRIVATE },
+	{ "COHERENT",	MEMORY_DEVICE_COHERENT },
+	{ "FS_DAX",	MEMORY_DEVICE_FS_DAX },
+	{ "GENERIC",	MEMORY_DEVICE_GENERIC },
+	{ "PCI_P2PDMA",	MEMORY_DEVICE_PCI_P2PDMA },
 };
 
-KUNIT_ARRAY_PARAM_DESC(zd_cases, zd_cases, name);
+static const struct {
+	const char *name;
+	unsigned int order;
+	enum zd_memmap memmap;
+} zd_shapes[] = {
+	{ "order 0",				0,	ZD_IN_RAM },
+	{ "order 1",				1,	ZD_IN_RAM },
+	{ "order 2",				2,	ZD_IN_RAM },
+	{ "order 9",				9,	ZD_IN_RAM },
+	{ "order 9, full memmap",		9,	ZD_IN_RAM_FULL },
+	{ "order 18",				18,	ZD_IN_RAM },
+	{ "order 0, memmap on the device",	0,	ZD_ON_DEVICE },
+	{ "order 9, memmap on the device",	9,	ZD_ON_DEVICE },
+};
+
+/* Each type in each shape, but for the memmaps that no driver puts there. */
+static const void *zd_cases_gen_params(struct kunit *test, const void *prev, char *desc)
+{
+	static struct zd_case cases[ARRAY_SIZE(zd_types) * ARRAY_SIZE(zd_shapes)];
+	const struct zd_case *last = prev;
+	unsigned int i = last ? last - cases + 1 : 0;
+
+	for (; i < ARRAY_SIZE(cases); i++) {
+		unsigned int type = i / ARRAY_SIZE(zd_shapes);
+		unsigned int shape = i % ARRAY_SIZE(zd_shapes);
+
+		cases[i].type = zd_types[type].type;
+		cases[i].order = zd_shapes[shape].order;
+		cases[i].memmap = zd_shapes[shape].memmap;
+		if (cases[i].memmap == ZD_ON_DEVICE &&
+		    cases[i].type != MEMORY_DEVICE_FS_DAX &&
+		    cases[i].type != MEMORY_DEVICE_GENERIC)
+			continue;
+		snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %s", zd_types[type].name,
+			 zd_shapes[shape].name);
+		return &cases[i];
+	}
+	return NULL;
+}
 
 /* Two compound pages, and no fewer pages than a template is worth. */
 static unsigned long zd_case_pages(unsigned int order)
@@ -139,66 +165,59 @@ static void zd_slow_path_test(struct kunit *test)
 }
 
 /*
- * Test case: slow path and fast path leave the same bytes, padding and all,
- * over whatever was there before; and they really were two paths. In a kernel
- * whose stores a sanitizer watches, there must be none but the slow path.
+ * Test case: slow path and fast path leave the same bytes, padding and all, and
+ * they really were two paths. What was there before them differs in each byte,
+ * so a byte that either of them left alone shows. In a kernel whose stores a
+ * sanitizer watches, there must be none but the slow path.
  */
 static void zd_differential_test(struct kunit *test)
 {
-	static const u8 poisons[] = { ZD_POISON_A, ZD_POISON_B };
 	struct zd_witness w;
 	struct zd_call call;
 	struct page *slow;
-	int i;
 
 	zd_need_template(test);
 	call = zd_map_case(test, test->param_value);
 	if (zd_most_slow_pages(&call) >= zd_nr_written(&call))
 		kunit_skip(test, "the template of mm/mm_init.c is not for tails");
 
-	for (i = 0; i < ARRAY_SIZE(poisons); i++) {
-		zd_poison(&call, poisons[i]);
-		w = zd_init_watched(test, &call, ZD_TRACED);
-		zd_expect_slow(test, &call, &w);
-		slow = zd_snapshot(test, &call);
+	zd_poison(&call, ZD_POISON_A);
+	w = zd_init_watched(test, &call, ZD_TRACED);
+	zd_expect_slow(test, &call, &w);
+	slow = zd_snapshot(test, &call);
 
-		zd_poison(&call, poisons[i]);
-		w = zd_init_watched(test, &call, ZD_AS_IS);
-		zd_expect_untraced(test, &call, &w);
-		zd_expect_same(test, &call, slow);
-	}
+	zd_poison(&call, ZD_POISON_B);
+	w = zd_init_watched(test, &call, ZD_AS_IS);
+	zd_expect_untraced(test, &call, &w);
+	zd_expect_same(test, &call, slow);
 }
 
-/* Calls on a part of what is mapped: so many pages, so far into a section. */
+/* Calls on a part of what is mapped: so many pages, so far into a pageblock. */
 struct zd_part {
-	unsigned long offset;
 	unsigned long nr_pages;
+	unsigned long offset;
 };
 
-#define OFFSETS(nr)	{ 0, nr }, { 1, nr }, { 63, nr }, { 511, nr }
-
-static const struct zd_part zd_parts[] = {
-	OFFSETS(0),
-	OFFSETS(1),
-	OFFSETS(2),
-	OFFSETS(63),
-	OFFSETS(64),
-	OFFSETS(65),
-	OFFSETS(511),
-	OFFSETS(512),
-	OFFSETS(513),
-	OFFSETS(PAGES_PER_SECTION - 1),
-	OFFSETS(PAGES_PER_SECTION),
-	OFFSETS(PAGES_PER_SECTION + 1),
+static const unsigned long zd_part_sizes[] = {
+	0, 1, 2, 63, 64, 65, 511, 512, 513,
+	PAGES_PER_SECTION - 1, PAGES_PER_SECTION, PAGES_PER_SECTION + 1,
 };
 
-static void zd_part_desc(const struct zd_part *part, char *desc)
+static const unsigned long zd_part_offsets[] = { 0, 1, 63, 511 };
+
+static const void *zd_parts_gen_params(struct kunit *test, const void *prev, char *desc)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%lu pages at %lu", part->nr_pages,
-		 part->offset);
-}
+	static struct zd_part parts[ARRAY_SIZE(zd_part_sizes) * ARRAY_SIZE(zd_part_offsets)];
+	struct zd_part *part = prev ? (struct zd_part *)prev + 1 : parts;
+	unsigned int i = part - parts;
 
-KUNIT_ARRAY_PARAM(zd_parts, zd_parts, zd_part_desc);
+	if (i == ARRAY_SIZE(parts))
+		return NULL;
+	part->nr_pages = zd_part_sizes[i / ARRAY_SIZE(zd_part_offsets)];
+	part->offset = zd_part_offsets[i % ARRAY_SIZE(zd_part_offsets)];
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%lu pages at %lu", part->nr_pages, part->offset);
+	return part;
+}
 
 /*
  * Test case: a call writes the struct pages that it was asked to, all of them
@@ -227,6 +246,14 @@ static void zd_part_test(struct kunit *test)
 		zd_expect_untraced(test, &call, &w);
 }
 
+static void zd_mark_pageblocks(const struct zd_call *whole)
+{
+	unsigned long pfn;
+
+	for (pfn = whole->start_pfn; pfn < zd_end_pfn(whole); pfn += pageblock_nr_pages)
+		init_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_RECLAIMABLE, false);
+}
+
 static void zd_expect_pageblocks(struct kunit *test, const struct zd_call *whole,
 				 const struct zd_call *call)
 {
@@ -252,20 +279,17 @@ static void zd_pageblock_test(struct kunit *test)
 		.type = MEMORY_DEVICE_FS_DAX,
 		.nr_pages = 8 * pageblock_nr_pages,
 	};
-	static const long shifts[] = { -1, 0, 1 };
 	struct zd_call whole = zd_call_for(zd_map(test, &args), 0);
-	unsigned long pfn;
-	int i, j;
+	int first, last;
 
-	for (i = 0; i < ARRAY_SIZE(shifts); i++) {
-		for (j = 0; j < ARRAY_SIZE(shifts); j++) {
+	/* Start and end one page before a pageblock, with it, and one after. */
+	for (first = -1; first <= 1; first++) {
+		for (last = -1; last <= 1; last++) {
 			struct zd_call call = whole;
 
-			call.start_pfn += 2 * pageblock_nr_pages + shifts[i];
-			call.nr_pages = 3 * pageblock_nr_pages + shifts[j] - shifts[i];
-			for (pfn = whole.start_pfn; pfn < zd_end_pfn(&whole); pfn += pageblock_nr_pages)
-				init_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_RECLAIMABLE,
-							   false);
+			call.start_pfn += 2 * pageblock_nr_pages + first;
+			call.nr_pages = 3 * pageblock_nr_pages + last - first;
+			zd_mark_pageblocks(&whole);
 			zd_init(&call);
 			zd_expect_pageblocks(test, &whole, &call);
 		}
