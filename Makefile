@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+# A front door; tools/testing/zone_device does the work. Variables on the
+# command line reach it through the environment.
+
+ZD := python3 $(dir $(abspath $(lastword $(MAKEFILE_LIST))))tools/testing/zone_device/zd.py
+
+define HELP
+make kunit        build and run the suites; prints one table
+make check        everything: suites with and without the series, sparse,
+                  checkpatch, the tools' own tests
+make sparse       sparse on what the series and the suites touch
+make checkpatch   checkpatch.pl --strict on the series and the suites
+make mutants      break the series on purpose: would the suites notice?
+make order        are streaming stores drained before anything depends on them?
+                  FUNCTIONS="a b": look into these functions instead
+make install      put the suites into the tree KDIR= names, for kunit.py there
+make uninstall    take them out again
+make clean        remove prepared trees and builds; make distclean: the cache
+
+KDIR=dir          your kernel tree, git or not; it is only read
+KTARBALL=file     a kernel tarball or a linux-source .deb
+SERIES=path       a directory, mbox or patch to apply, or none
+SERIES_UPTO=n     apply the first n patches only
+TARGETS="..."     default: uml x86_64; also x86_64-pointer x86_64-kasan arm64
+FILTER=glob       run the tests that match, as kunit.py has it: suite.test
+JSON=file         the results; JUNIT=file: the same for a CI system
+JOBS=n            compile n files at a time; CC=, LLVM=: the compiler
+TIMEOUT=s         a guest that takes longer has hung
+CACHE=dir         default: ~/.cache/zone-device-kunit
+endef
+export HELP
+
+help:
+	@echo "$$HELP"
+
+kunit check sparse checkpatch mutants order install uninstall clean distclean:
+	@command -v python3 >/dev/null || { echo 'zone_device: error: missing:' \
+		'python3; install with: apt-get install python3' >&2; exit 1; }
+	@$(ZD) $@
+
+.PHONY: help kunit check sparse checkpatch mutants order install uninstall clean distclean

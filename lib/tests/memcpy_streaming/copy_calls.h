@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MEMCPY_STREAMING_COPY_CALLS_H
+#define _MEMCPY_STREAMING_COPY_CALLS_H
+
+#include <linux/kconfig.h>
+#include <linux/string.h>
+#include <linux/stringify.h>
+#include <linux/types.h>
+
+/*
+ * The names of the copy under test and of its drain are bound here and nowhere
+ * else. ZD_COPY and ZD_DRAIN come from the build, which reads them in the tree;
+ * without them the stubs keep the cases compiling, which skip before a call.
+ */
+#ifdef ZD_COPY
+#define stream_copy		ZD_COPY
+#define STREAM_COPY_NAME	__stringify(ZD_COPY)
+#define LACKS_STREAM_COPY	NULL
+#else
+#define stream_copy		memcpy
+#define STREAM_COPY_NAME	"streaming copy"
+#define LACKS_STREAM_COPY	"no streaming copy in include/linux/string.h"
+#endif
+
+#ifdef ZD_DRAIN
+#define stream_drain()		ZD_DRAIN()
+#define LACKS_STREAM_DRAIN	NULL
+#else
+#define stream_drain()		do { } while (0)
+#define LACKS_STREAM_DRAIN	"no drain for the streaming copy in this tree"
+#endif
+
+#ifdef ZD_FLUSHCACHE_FIXED
+#define FLUSHCACHE_INLINE_MAX	96
+#else
+#define FLUSHCACHE_INLINE_MAX	16
+#endif
+
+/* Elsewhere, UML included, the copy is memcpy() and the drain is nothing. */
+#define STREAMS_HERE	(IS_ENABLED(CONFIG_X86_64) && !IS_ENABLED(CONFIG_UML))
+
+#define NR_FIXED_CALLS	30
+
+/**
+ * struct copy_call - a copy, compiled into a function of its own
+ * @name: for messages
+ * @streaming: the copy under test; else it is memcpy_flushcache()
+ * @size: the size that the compiler knew, 0 if it knew none
+ * @fn: the function; its last argument is ignored if the size is fixed
+ */
+struct copy_call {
+	const char *name;
+	bool streaming;
+	size_t size;
+	void (*fn)(void *dst, const void *src, size_t len);
+};
+
+extern const struct copy_call stream_call, flushcache_call;
+extern const struct copy_call fixed_calls[NR_FIXED_CALLS];
+
+static inline const char *copy_call_lacks(const struct copy_call *call)
+{
+	return call->streaming ? LACKS_STREAM_COPY : NULL;
+}
+
+void copy_then_drain(void *dst, const void *src, size_t len);
+void copy_64_then_drain(void *dst, const void *src, size_t len);
+
+/* The machine code of one statement: from name_begin to before name_end. */
+#define DECLARE_CODE_MARK(name)	extern const u8 name##_begin[], name##_end[]
+
+DECLARE_CODE_MARK(drain_code);
+DECLARE_CODE_MARK(stream_copy_code);
+DECLARE_CODE_MARK(memcpy_code);
+DECLARE_CODE_MARK(stream_copy_64_code);
+DECLARE_CODE_MARK(memcpy_64_code);
+
+#endif

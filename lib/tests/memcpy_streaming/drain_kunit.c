@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Test cases for the drain of memcpy_streaming(), and for what the copy and the
+ * drain cost where there is nothing to stream.
+ */
+
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+
+#include "copy_calls.h"
+#include "copy_check.h"
+#include "fence_order.h"
+#include "nt_insn.h"
+#include "nt_witness.h"
+
+/* Test case: on x86_64 the drain compiles to one sfence and to nothing else. */
+static void drain_is_one_sfence(struct kunit *test)
+{
+	static const u8 sfence[] = { 0x0f, 0xae, 0xf8 };
+	size_t len = drain_code_end - drain_code_begin;
+
+	skip_if(test, LACKS_STREAM_DRAIN);
+	if (!STREAMS_HERE)
+		kunit_skip(test, "the drain is an sfence on x86_64 only, and not on UML");
+
+	KUNIT_ASSERT_EQ_MSG(test, len, sizeof(sfence),
+			    "the drain is %zu bytes: %*ph", len,
+			    (int)min(len, 16), drain_code_begin);
+	KUNIT_EXPECT_MEMEQ(test, drain_code_begin, sfence, sizeof(sfence));
+}
+
+/* Test case: where copies do not stream, the drain compiles to nothing. */
+static void fallback_drain_is_free(struct kunit *test)
+{
+	size_t len = drain_code_end - drain_code_begin;
+
+	skip_if(test, LACKS_STREAM_DRAIN);
+	if (STREAMS_HERE)
+		kunit_skip(test, "copies do stream on x86_64");
+
+	KUNIT_EXPECT_EQ_MSG(test, len, 0, "the drain is %zu bytes: %*ph", len,
+			    (int)min(len, 16), drain_code_begin);
+}
+
+/* Test case: where copies do not stream, they are as much code as memcpy(). */
+static void fallback_copy_is_memcpy(struct kunit *test)
+{
+	skip_if(test, LACKS_STREAM_COPY);
+	if (STREAMS_HERE)
+		kunit_skip(test, "copies do stream on x86_64");
+
+	KUNIT_EXPECT_EQ(test, stream_copy_code_end - stream_copy_code_begin,
+			memcpy_code_end - memcpy_code_begin);
+	KUNIT_EXPECT_EQ(test, stream_copy_64_code_end - stream_copy_64_code_begin,
+			memcpy_64_code_end - memcpy_64_code_begin);
+}
+
+struct drained {
+	const char *name;
+	void (*fn)(void *dst, const void *src, size_t len);
+};
+
+static const struct drained drained[] = {
+	{ STREAM_COPY_NAME "(len) and drain", copy_then_drain },
+	{ STREAM_COPY_NAME "(64) and drain", copy_64_then_drain },
+};
+
+KUNIT_ARRAY_PARAM_DESC(drained, drained, name);
+
+/*
+ * Test case: in the code that the compiler made of copy and drain, each way
+ * through it passes one sfence, and copies nothing after that.
+ */
+static void sfence_follows_copy(struct kunit *test)
+{
+	const struct drained *param = test->param_value;
+	static const void *const copies[] = {
+#ifdef CONFIG_NT_WITNESS
+		__memcpy_flushcache, __memcpy,
+#endif
+		memcpy,
+	};
+	struct fence_order order;
+
+	skip_if(test, LACKS_STREAM_COPY);
+	skip_if(test, LACKS_STREAM_DRAIN);
+	skip_if(test, nt_witness_lacks());
+
+	order = fence_order_check(test, param->fn, copies, ARRAY_SIZE(copies));
+	if (order.fault)
+		KUNIT_FAIL(test, "%pS: %s", order.at, order.fault);
+}
+
+#define MESSAGE_COPIES	8
+#define MESSAGE_WORDS	(MESSAGE_COPIES * 64 / sizeof(u64))
+#define MESSAGES	20000
+
+/* How long messages are sent, and how long an answer may take. */
+#define MESSAGES_TIME	(HZ / 2)
+#define PARTNER_TIME	(5 * HZ)
+
+struct mailbox {
+	u64 message[MESSAGE_WORDS];
+	u64 image[MESSAGE_WORDS];
+	unsigned long flag;
+	unsigned long seen;
+	bool stop;
+
+	struct completion writer_done;
+	struct completion reader_done;
+
+	/* The first word that the reader found wrong, if bad_flag is not 0. */
+	unsigned long bad_flag;
+	size_t bad_word;
+	u64 bad_value;
+};
+
+static u64 message_word(unsigned long flag, size_t i)
+{
+	return (u64)flag << 32 | i;
+}
+
+static bool wait_for(struct mailbox *box, unsigned long *what, unsigned long value)
+{
+	while (READ_ONCE(*what) != value) {
+		if (READ_ONCE(box->stop))
+			return false;
+		cpu_relax();
+		cond_resched();
+	}
+	return true;
+}
+
+static int message_writer(void *data)
+{
+	unsigned long until = jiffies + MESSAGES_TIME;
+	struct mailbox *box = data;
+	unsigned long flag;
+	size_t i;
+
+	for (flag = 1; flag <= MESSAGES && time_before(jiffies, until); flag++) {
+		for (i = 0; i < MESSAGE_WORDS; i++)
+			box->image[i] = message_word(flag, i);
+		for (i = 0; i < MESSAGE_COPIES; i++)
+			stream_copy((u8 *)box->message + 64 * i,
+				    (u8 *)box->image + 64 * i, 64);
+		stream_drain();
+		/* The drain is what orders; only a copy by memcpy() needs this. */
+		if (!STREAMS_HERE)
+			smp_wmb();	/* pairs with smp_rmb() in message_reader() */
+		WRITE_ONCE(box->flag, flag);
+		if (!wait_for(box, &box->seen, flag))
+			break;
+	}
+	WRITE_ONCE(box->stop, true);
+	complete(&box->writer_done);
+	return 0;
+}
+
+static int message_reader(void *data)
+{
+	struct mailbox *box = data;
+	unsigned long flag;
+	size_t i;
+
+	for (flag = 1; wait_for(box, &box->flag, flag); flag++) {
+		smp_rmb();	/* pairs with the drain in message_writer() */
+		for (i = 0; i < MESSAGE_WORDS && !box->bad_flag; i++) {
+			u64 value = READ_ONCE(box->message[i]);
+
+			if (value == message_word(flag, i))
+				continue;
+			box->bad_flag = flag;
+			box->bad_word = i;
+			box->bad_value = value;
+			WRITE_ONCE(box->stop, true);
+		}
+		/* The next message must not overtake these loads. */
+		smp_mb();
+		WRITE_ONCE(box->seen, flag);
+	}
+	complete(&box->reader_done);
+	return 0;
+}
+
+static struct task_struct *thread_on(unsigned int cpu, int (*fn)(void *data),
+				     struct mailbox *box)
+{
+	struct task_struct *task = kthread_create(fn, box, "message/%u", cpu);
+
+	if (!IS_ERR(task))
+		kthread_bind(task, cpu);
+	return task;
+}
+
+/*
+ * Test case: one CPU copies, drains and sets a flag; another one that sees the
+ * flag sees all of the copy.
+ *
+ * A failure proves that something is wrong; success proves little. QEMU's TCG
+ * executes non-temporal stores as plain ones, in order, and would pass without
+ * any drain; a real CPU may be lucky. That the fence is there and follows the
+ * copy is what sfence_follows_copy() shows.
+ */
+static void message_passing(struct kunit *test)
+{
+	struct task_struct *reader, *writer;
+	struct mailbox *box;
+	unsigned int cpu;
+
+	skip_if(test, LACKS_STREAM_COPY);
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "only one CPU is online");
+
+	box = kunit_kzalloc(test, sizeof(*box), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, box);
+	init_completion(&box->writer_done);
+	init_completion(&box->reader_done);
+
+	cpu = cpumask_first(cpu_online_mask);
+	writer = thread_on(cpu, message_writer, box);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, writer);
+	reader = thread_on(cpumask_next(cpu, cpu_online_mask), message_reader, box);
+	if (IS_ERR(reader))
+		kthread_stop(writer);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, reader);
+	wake_up_process(reader);
+	wake_up_process(writer);
+
+	/* They end each other; the limit is for a partner that never answers. */
+	if (!wait_for_completion_timeout(&box->writer_done, PARTNER_TIME)) {
+		WRITE_ONCE(box->stop, true);
+		wait_for_completion(&box->writer_done);
+	}
+	wait_for_completion(&box->reader_done);
+
+	KUNIT_EXPECT_GT_MSG(test, box->seen, 0, "no message was passed");
+	if (box->bad_flag)
+		KUNIT_FAIL(test, "message %lu: word %zu: expected 0x%llx, saw 0x%llx",
+			   box->bad_flag, box->bad_word,
+			   message_word(box->bad_flag, box->bad_word), box->bad_value);
+	kunit_info(test, "%lu messages", box->seen);
+}
+
+static struct kunit_case drain_cases[] = {
+	KUNIT_CASE(drain_is_one_sfence),
+	KUNIT_CASE_PARAM(sfence_follows_copy, drained_gen_params),
+	KUNIT_CASE(fallback_drain_is_free),
+	KUNIT_CASE(fallback_copy_is_memcpy),
+	KUNIT_CASE_SLOW(message_passing),
+	{}
+};
+
+static struct kunit_suite drain_suite = {
+	.name = "memcpy_streaming_drain",
+	.test_cases = drain_cases,
+};
+
+kunit_test_suite(drain_suite);

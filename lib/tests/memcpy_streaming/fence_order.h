@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MEMCPY_STREAMING_FENCE_ORDER_H
+#define _MEMCPY_STREAMING_FENCE_ORDER_H
+
+struct kunit;
+
+/**
+ * struct fence_order - what is wrong with the fences of a function
+ * @fault: what; NULL if nothing is
+ * @at: the instruction where it shows
+ */
+struct fence_order {
+	const char *fault;
+	const void *at;
+};
+
+#ifdef CONFIG_NT_WITNESS
+struct fence_order fence_order_check(struct kunit *test, const void *fn,
+				     const void *const copies[], int nr);
+#else
+static inline struct fence_order fence_order_check(struct kunit *test,
+						   const void *fn,
+						   const void *const copies[],
+						   int nr)
+{
+	return (struct fence_order){ "cannot be decoded", fn };
+}
+#endif
+
+#endif

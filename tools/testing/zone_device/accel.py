@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Whether QEMU may use KVM: only after a real guest has booted in it.
+
+/dev/kvm may be there, and open, where a guest then hangs: a nested hypervisor
+that cannot run an ordinary kernel. kunit.py asks for KVM whenever QEMU will
+open it, so where it is not to be used a QEMU that ignores the wish comes first
+in PATH.
+"""
+
+import json
+import os
+import shlex
+import shutil
+from pathlib import Path
+from typing import Set, Tuple
+
+import host
+from target import Target
+
+# A kernel this small is up in well under a second with KVM.
+PROBE_SECONDS = 8.0
+
+_SHIM = '''#!/bin/sh
+# Runs {qemu} without the hardware accelerators that do not work here.
+n=$#
+while [ $n -gt 0 ]; do
+	arg=$1; shift; n=$((n - 1))
+	if [ "$arg" = -accel ] && [ $n -gt 0 ]; then
+		case $1 in
+		kvm*|hvf*)
+			shift; n=$((n - 1)); continue;;
+		esac
+	fi
+	set -- "$@" "$arg"
+done
+exec {qemu} "$@"
+'''
+
+_said: Set[str] = set()
+
+
+def _boots(qemu: str, image: Path) -> bool:
+	log = host.cache() / 'kvm-probe.log'
+	host.remove(log)
+	# No suite has this name: the kernel boots, runs nothing and stops.
+	command = [qemu, '-nodefaults', '-no-reboot', '-nographic', '-accel', 'kvm',
+		'-m', '1G', '-bios', 'qboot.rom', '-serial', 'stdio', '-kernel', str(image),
+		'-append', 'console=ttyS0 panic=-1 kunit.enable=1 kunit.filter_glob=none.none '
+		'kunit_shutdown=reboot']
+	try:
+		if host.run(command, log=log, timeout=PROBE_SECONDS,
+				label='trying KVM') != 0:
+			return False
+	except host.TimedOut:
+		return False
+	return any('kunit' in line.lower() for line in host.tail(log, 200))
+
+
+def kvm(qemu: str, image: Path) -> Tuple[bool, str]:
+	"""Whether to use KVM, and why."""
+	if not os.path.exists('/dev/kvm'):
+		return False, 'there is no /dev/kvm'
+	if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+		return False, '/dev/kvm may not be opened'
+	version = host.output([qemu, '--version']).splitlines()[0]
+	boot = Path('/proc/sys/kernel/random/boot_id').read_text().strip()
+	known = host.cache() / 'kvm.json'
+	try:
+		found = json.loads(known.read_text())
+	except (OSError, ValueError):
+		found = {}
+	if found.get('key') != f'{boot} {version}':
+		found = {'key': f'{boot} {version}', 'boots': _boots(qemu, image)}
+		host.write_atomically(known, json.dumps(found))
+	if found['boots']:
+		return True, 'a guest booted in it'
+	return False, f'/dev/kvm opens, but a guest did not boot in {PROBE_SECONDS:.0f} s'
+
+
+def search_path(target: Target, image: Path) -> str:
+	"""The PATH to run kunit.py with."""
+	path = os.environ.get('PATH', os.defpath)
+	if not target.qemu:
+		return path
+	qemu = shutil.which(target.qemu)
+	if not qemu:
+		raise host.Error(f'{target.qemu}: no such command')
+	if target.arch == 'x86_64' and os.uname().machine == 'x86_64':
+		use, why = kvm(qemu, image)
+	else:
+		use, why = False, f'{target.arch} is not what this machine is'
+	accelerator = f'{"KVM" if use else "TCG (no KVM)"}: {why}'
+	if accelerator not in _said:
+		_said.add(accelerator)
+		host.say(f'guests run in {accelerator}')
+	if not use:
+		shims = host.cache() / 'shim'
+		shims.mkdir(parents=True, exist_ok=True)
+		shim = shims / target.qemu
+		text = _SHIM.format(qemu=shlex.quote(qemu))
+		if not shim.is_file() or shim.read_text() != text or not os.access(shim, os.X_OK):
+			temp = shims / f'.{target.qemu}.{os.getpid()}'
+			temp.write_text(text)
+			temp.chmod(0o755)
+			os.replace(temp, shim)
+		path = f'{shims}{os.pathsep}{path}'
+	return path

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make kunit's manners: bad input is one sentence, Ctrl-C leaves nothing
+behind, and the next run works."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+from typing import List
+from unittest import mock
+
+from helper import AS_NOBODY_SPECIAL, Case, MM_INIT, REPO, TOOLS, patch_text, snapshot
+
+
+import host
+import packages
+
+from host import Error
+
+
+def works(*command: str) -> bool:
+	try:
+		return subprocess.run(command, check=False, stdout=subprocess.DEVNULL,
+			stderr=subprocess.DEVNULL).returncode == 0
+	except FileNotFoundError:
+		return False
+
+
+class Front(Case):
+	def setUp(self) -> None:
+		super().setUp()
+		os.environ.update(TARGETS='uml', SERIES='none')
+		self.kdir = self.kernel()
+
+	def kunit(self, **variables: object) -> 'subprocess.CompletedProcess[str]':
+		return self.zd('kunit', **{'KDIR': self.kdir, **variables})
+
+	def assertWorks(self, **variables: object) -> None:
+		done = self.kunit(**variables)
+		self.assertEqual(done.returncode, 0, done.stdout)
+		self.assertRegex(done.stdout, r'uml +1 +0 +0 .*ok')
+
+	def uml(self) -> Path:
+		place, = self.cache.glob('trees/*/*/build/uml')
+		return place
+
+	def left_behind(self) -> List[str]:
+		"""Processes that still sit in the scratch directory."""
+		found = []
+		for entry in Path('/proc').glob('[0-9]*'):
+			try:
+				if os.readlink(entry / 'cwd').startswith(str(self.dir)):
+					found.append((entry / 'cmdline').read_text())
+			except OSError:
+				pass
+		return found
+
+	def interrupt(self, reached: str, **variables: object) -> None:
+		"""Ctrl-C as soon as a phase has been reached: the whole foreground
+		process group of the terminal gets it."""
+		env = {**os.environ, 'KDIR': str(self.kdir), **{k: str(v) for k, v in variables.items()}}
+		proc = subprocess.Popen(['make', '-C', str(REPO), '-s', 'kunit'], env=env, text=True,
+			stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+			start_new_session=True)
+		deadline = time.monotonic() + 60
+		while not list(self.dir.glob(reached)):
+			self.assertIsNone(proc.poll(), proc.stdout.read() if proc.poll() is not None else '')
+			self.assertLess(time.monotonic(), deadline, f'{reached} was not reached')
+			time.sleep(0.05)
+		os.killpg(proc.pid, signal.SIGINT)
+		out, _ = proc.communicate(timeout=30)
+		self.assertNotEqual(proc.returncode, 0)
+		self.assertEqual(out.count('zone_device: interrupted'), 1, out)
+		self.assertNotIn('Traceback', out)
+		self.assertNotIn('error:', out)
+		self.assertEqual(self.left_behind(), [])
+
+
+class Kunit(Front):
+	def test_reports(self) -> None:
+		self.assertWorks(JSON=self.dir / 'r.json', JUNIT=self.dir / 'r.xml')
+		self.assertEqual(json.loads((self.dir / 'r.json').read_text())['uml']['passed'], 1)
+		self.assertIn('<testcase name="c"', (self.dir / 'r.xml').read_text())
+
+	def test_nothing_changed_builds_nothing(self) -> None:
+		self.assertWorks()
+		image = self.uml() / 'linux'
+		before = image.stat().st_mtime_ns
+		self.assertNotIn('built in', self.kunit().stdout)
+		self.assertEqual(image.stat().st_mtime_ns, before)
+		(self.kdir / 'mm/mm_init.c').write_text(MM_INIT + 'more\n')
+		self.assertIn('built in', self.kunit().stdout)
+		self.assertIn('more', image.read_text())
+
+	def test_two_runs_at_once(self) -> None:
+		env = {**os.environ, 'KDIR': str(self.kdir)}
+		procs = [subprocess.Popen([sys.executable, TOOLS / 'zd.py', 'kunit'], env=env, text=True,
+			stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(3)]
+		outs = [p.communicate(timeout=60)[0] for p in procs]
+		self.assertEqual([p.returncode for p in procs], [0, 0, 0], outs)
+		self.assertIn('waiting for another run', ''.join(outs))
+
+	def test_clean(self) -> None:
+		self.assertWorks()
+		self.assertEqual(self.zd('clean').returncode, 0)
+		self.assertEqual(list(self.cache.glob('trees')), [])
+		self.assertWorks()
+		self.assertEqual(self.zd('distclean').returncode, 0)
+		self.assertFalse(self.cache.exists())
+
+
+class BadInput(Front):
+	def test_kdir(self) -> None:
+		self.assertOneSentence(self.kunit(KDIR=self.dir / 'gone'), 'no such directory')
+		self.assertOneSentence(self.kunit(KDIR=self.dir), 'is not a Linux kernel tree')
+		self.assertOneSentence(self.kunit(KDIR=self.kernel('old', (6, 12))), 'Linux 6.12, too old')
+		(self.kdir / 'mm/mm_init.c').unlink()
+		self.assertOneSentence(self.kunit(), 'no mm/mm_init.c')
+
+	def test_read_only_kdir_is_as_good_as_any(self) -> None:
+		subprocess.run(['chmod', '-R', 'a-w', self.kdir], check=True)
+		self.addCleanup(subprocess.run, ['chmod', '-R', 'u+w', self.kdir])
+		before = snapshot(self.kdir)
+		self.assertWorks(before=AS_NOBODY_SPECIAL)
+		self.assertEqual(snapshot(self.kdir), before)
+
+	def test_patch_that_does_not_apply(self) -> None:
+		series = self.series(patch_text(5, 'five'), patch_text(5, 'six'))
+		self.assertOneSentence(self.kunit(SERIES=series),
+			'patch 0002-change.patch does not apply to mm/mm_init.c')
+		shutil.copy(series / '0001-change.patch', series / '0002-change.patch')
+		(series / '0002-change.patch').write_text(patch_text(15, 'fifteen'))
+		self.assertWorks(SERIES=series)
+		self.assertIn('fifteen', (self.uml() / 'linux').read_text())
+
+	def test_missing_compiler(self) -> None:
+		done = self.kunit(CC='no-such-cc')
+		self.assertOneSentence(done, 'no-such-cc: no such compiler')
+
+	def test_source_that_does_not_compile(self) -> None:
+		(self.kdir / 'mm/mm_init.c').write_text('does not compile\n')
+		done = self.kunit()
+		self.assertIn('mm/mm_init.c:1:1: error: no', done.stdout)
+		self.assertIn('FAILED uml: the kernel does not build', done.stdout)
+		self.assertEqual(done.returncode, 1)
+		(self.kdir / 'mm/mm_init.c').write_text(MM_INIT)
+		self.assertWorks()
+
+	def test_variables(self) -> None:
+		self.assertOneSentence(self.kunit(TARGETS='vax'), 'TARGETS=vax: no such target')
+		self.assertOneSentence(self.kunit(SERIES=self.dir / 'x'), 'no such file')
+		self.assertOneSentence(self.kunit(SERIES_UPTO='x'), 'SERIES_UPTO=x is not a number')
+		self.assertOneSentence(self.kunit(KTARBALL='x'), 'both given')
+		self.assertEqual(self.kunit(JOBS='many').returncode, 1)
+		self.assertOneSentence(self.kunit(JSON=self.dir / 'no/file'), 'cannot be written')
+
+	def test_unknown_command(self) -> None:
+		self.assertEqual(self.zd('kunti').returncode, 2)
+
+	def test_cache_that_cannot_be_made(self) -> None:
+		(self.dir / 'file').write_text('')
+		self.assertOneSentence(self.kunit(CACHE=self.dir / 'file/cache'), 'not a directory')
+
+
+@unittest.skipUnless(works('unshare', '-m', 'mount', '-t', 'tmpfs', 'none', '/mnt'),
+	'mounting a small disk is not permitted')
+class FullDisk(Front):
+	def on_small_disk(self, size: str, **variables: object) -> 'subprocess.CompletedProcess[str]':
+		self.cache.mkdir(exist_ok=True)
+		script = f'mount -t tmpfs -o size={size} none {self.cache} && exec "$@"'
+		return self.zd('kunit', before=['unshare', '-m', 'sh', '-c', script, '-'],
+			**{'KDIR': self.kdir, **variables})
+
+	def test_while_copying(self) -> None:
+		(self.kdir / 'mm/big.c').write_bytes(b'x' * (8 << 20))
+		self.assertOneSentence(self.on_small_disk('4m'), 'no space left on device')
+
+	def test_while_unpacking(self) -> None:
+		(self.kdir / 'mm/big.c').write_bytes(os.urandom(8 << 20))
+		archive = self.dir / 'linux.tar.gz'
+		subprocess.run(['tar', '-czf', archive, '-C', self.dir, 'linux'], check=True)
+		done = self.on_small_disk('4m', KDIR='', KTARBALL=archive)
+		self.assertOneSentence(done, 'cannot be unpacked: no space left on device')
+
+	def test_while_building(self) -> None:
+		# The image is a copy of this file: there is room for one of them.
+		(self.kdir / 'mm/mm_init.c').write_bytes(os.urandom(3 << 20))
+		done = self.on_small_disk('5m')
+		self.assertIn('no space left on device', done.stdout)
+		self.assertEqual(done.returncode, 1)
+		self.assertNotIn('Traceback', done.stdout)
+
+
+class Interrupted(Front):
+	def test_while_configuring(self) -> None:
+		self.interrupt('cache/trees/*/*/build/uml/reached', FAKE_SLOW='config')
+		self.assertWorks()
+
+	def test_while_building(self) -> None:
+		self.interrupt('cache/trees/*/*/build/uml/reached', FAKE_SLOW='build')
+		self.assertWorks()
+
+	def test_while_running(self) -> None:
+		self.interrupt('cache/trees/*/*/build/uml/reached', FAKE_SLOW='exec')
+		self.assertWorks()
+
+	def test_while_copying(self) -> None:
+		for number in range(20000):
+			where = self.kdir / f'drivers/{number // 500}'
+			where.mkdir(parents=True, exist_ok=True)
+			(where / f'{number}.c').write_text('x\n')
+		self.interrupt('cache/trees/*/mirror/drivers/3', FAKE_SLOW='config')
+		self.assertWorks()
+		made, = self.cache.glob('trees/*/base/src')
+		self.assertEqual(len(list(made.glob('drivers/*/*.c'))), 20000)
+
+	def test_while_unpacking(self) -> None:
+		archive = self.dir / 'linux.tar.gz'
+		subprocess.run(['tar', '-czf', archive, '-C', self.dir, 'linux'], check=True)
+		bin = self.dir / 'bin'
+		bin.mkdir()
+		(bin / 'tar').write_text(f'#!/bin/sh\n{shutil.which("tar")} "$@" || exit 1\n'
+			'touch ../reached\nsleep 600\n')
+		(bin / 'tar').chmod(0o755)
+		self.interrupt('cache/base/.unpack-*/reached', KDIR='', KTARBALL=archive,
+			PATH=f'{bin}:{os.environ["PATH"]}')
+		self.assertEqual(list(self.cache.glob('base/.unpack-*')), [])
+		self.assertWorks(KDIR='', KTARBALL=archive)
+
+
+class Locked(Case):
+	def test_a_killed_run_leaves_no_lock(self) -> None:
+		path = self.cache / '.lock'
+		code = (f'import sys; sys.path.insert(0, {str(TOOLS)!r}); import host, os, pathlib; '
+			f'host.lock(pathlib.Path({str(path)!r})); os.kill(os.getpid(), 9)')
+		subprocess.run([sys.executable, '-c', code], check=False)
+		start = time.monotonic()
+		host.lock(path)
+		self.assertLess(time.monotonic() - start, 1)
+
+
+class Packages(Case):
+	def need(self) -> packages.Need:
+		return packages.Need('no-such-command', 'no-such-package')
+
+	def test_user_is_told_the_command(self) -> None:
+		with mock.patch('os.geteuid', return_value=1000), \
+				mock.patch.object(packages, '_has_apt', return_value=True):
+			with self.assertRaisesRegex(Error, 'sudo apt-get install .* no-such-package$'):
+				packages.ensure([self.need()])
+
+	def test_elsewhere_than_debian_the_names_are_told(self) -> None:
+		with mock.patch.object(packages, '_has_apt', return_value=False):
+			with self.assertRaisesRegex(Error, 'missing: no-such-command; install them'):
+				packages.ensure([self.need()])
+
+	def test_root_has_them_installed(self) -> None:
+		bin = self.dir / 'bin'
+		bin.mkdir()
+		(bin / 'apt-get').write_text(f'#!/bin/sh\necho "$@" >> {self.dir}/calls\n'
+			f'[ "$2" = -s ] || {{ echo > {bin}/no-such-command; chmod +x {bin}/*; }}\n')
+		(bin / 'apt-get').chmod(0o755)
+		os.environ['PATH'] = f'{bin}:{os.environ["PATH"]}'
+		with mock.patch('os.geteuid', return_value=0), \
+				mock.patch.object(packages, '_has_apt', return_value=True):
+			packages.ensure([self.need()])
+		self.assertIn('install -y --no-install-recommends no-such-package',
+			(self.dir / 'calls').read_text())
+
+	def test_headers(self) -> None:
+		self.assertFalse(packages.Need('stdio.h', 'libc6-dev').missing())
+		self.assertTrue(packages.Need('no-such-header.h', 'x').missing())
+
+
+if __name__ == '__main__':
+	unittest.main()

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A kernel tree small enough to build in no time, and commands to play the
+slow parts: what is tested with them is the tools' own behaviour."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Dict, Sequence, Tuple
+
+TOOLS = Path(__file__).resolve().parents[1]
+REPO = TOOLS.parents[2]
+DATA = Path(__file__).parent / 'data'
+sys.path.insert(0, str(TOOLS))
+
+FAKE_KUNIT = '''#!/usr/bin/env python3
+import json, os, sys, time
+options = dict(a[2:].split('=', 1) for a in sys.argv[2:] if a.startswith('--') and '=' in a)
+build = options['build_dir']
+os.makedirs(build, exist_ok=True)
+if os.environ.get('FAKE_SLOW') == sys.argv[1]:
+	open(build + '/reached', 'w').close()
+	time.sleep(600)
+if sys.argv[1] == 'exec':
+	with open(build + '/test.log', 'w') as log:
+		log.write('KTAP version 1\\n1..1\\n    KTAP version 1\\n    # Subtest: s\\n    1..1\\n'
+			'    ok 1 c\\nok 1 s\\n')
+	with open(options['json'], 'w') as out:
+		json.dump({'name': 'KUnit Test Group', 'sub_groups': [{'name': 's', 'sub_groups': [],
+			'test_cases': [{'name': 'c', 'status': 'PASS'}]}], 'test_cases': [],
+			'misc': {'passed': 1, 'failed': 0, 'crashed': 0, 'skipped': 0, 'errors': 0}}, out)
+'''
+
+FAKE_MAKEFILE = '''VERSION = {version}
+PATCHLEVEL = {patchlevel}
+linux: $(O)/linux
+$(O)/linux: $(srctree)mm/mm_init.c
+	@echo "  CC      mm/mm_init.o"
+	@if [ "$$FAKE_SLOW" = build ]; then touch $(O)/reached; sleep 600; fi
+	@if grep -q 'does not compile' mm/mm_init.c; then \\
+		echo "mm/mm_init.c:1:1: error: no"; exit 1; fi
+	@cp mm/mm_init.c $(O)/linux
+'''
+
+MM_INIT = ''.join(f'line {n}\n' for n in range(1, 30))
+
+
+def fake_kernel(where: Path, version: Tuple[int, int] = (7, 3)) -> Path:
+	files = {
+		'Makefile': FAKE_MAKEFILE.format(version=version[0], patchlevel=version[1]),
+		'Kconfig': '', 'mm/Kconfig': 'endmenu\n', 'mm/Makefile': 'obj-y += mm_init.o\n',
+		'mm/mm_init.c': MM_INIT, 'lib/Kconfig.debug': 'endmenu\n',
+		'lib/tests/Makefile': '\n', 'include/linux/string.h': 'void *memcpy(void);\n',
+		'scripts/tool': '#!/bin/sh\n', 'tools/testing/kunit/kunit.py': FAKE_KUNIT,
+	}
+	for name, text in files.items():
+		(where / name).parent.mkdir(parents=True, exist_ok=True)
+		(where / name).write_text(text)
+	(where / 'scripts/tool').chmod(0o755)
+	(where / 'link').symlink_to('Makefile')
+	return where
+
+
+def patch_text(line: int, new: str, name: str = 'mm/mm_init.c') -> str:
+	"""A patch of MM_INIT's line @line, as git would write it."""
+	around = [f'line {n}' for n in range(line - 3, line + 4)]
+	body = ''.join(f'-{t}\n+{new}\n' if t == f'line {line}' else f' {t}\n' for t in around)
+	return (f'Subject: change line {line}\n\n---\n--- a/{name}\n+++ b/{name}\n'
+		f'@@ -{line - 3},7 +{line - 3},7 @@\n{body}-- \n2.39\n')
+
+
+def snapshot(top: Path) -> Dict[str, Tuple[int, int, int]]:
+	"""Everything that writing to a tree would change."""
+	found = {}
+	for path in [top, *top.rglob('*')]:
+		info = path.lstat()
+		found[str(path.relative_to(top))] = (info.st_mtime_ns, info.st_size, info.st_mode)
+	return found
+
+
+# Root may write to what is read-only: as root, do without that privilege.
+AS_NOBODY_SPECIAL = ['setpriv', '--bounding-set=-dac_override'] if os.geteuid() == 0 else []
+
+
+class Case(unittest.TestCase):
+	"""A scratch directory, a cache in it, and an environment of its own."""
+
+	def setUp(self) -> None:
+		self.dir = Path(tempfile.mkdtemp(prefix='zone_device-test-'))
+		self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+		old = dict(os.environ)
+		self.addCleanup(lambda: (os.environ.clear(), os.environ.update(old)))
+		for name in ('KDIR', 'KTARBALL', 'SERIES', 'SERIES_UPTO', 'TARGETS', 'FILTER', 'JSON',
+				'JUNIT', 'JOBS', 'CC', 'LLVM', 'TIMEOUT', 'MAKEFLAGS', 'MAKELEVEL'):
+			os.environ.pop(name, None)
+		self.cache = self.dir / 'cache'
+		os.environ['CACHE'] = str(self.cache)
+		# Prepared trees are locked until the process ends: this one goes on.
+		import host
+		self.addCleanup(lambda: [host.unlock(p) for p in list(host._locks)])
+
+	def kernel(self, name: str = 'linux', version: Tuple[int, int] = (7, 3)) -> Path:
+		return fake_kernel(self.dir / name, version)
+
+	def series(self, *texts: str, name: str = 'series') -> Path:
+		where = self.dir / name
+		where.mkdir()
+		for number, text in enumerate(texts, 1):
+			(where / f'{number:04}-change.patch').write_text(text)
+		return where
+
+	def zd(self, command: str, before: Sequence[str] = (),
+	       **variables: object) -> 'subprocess.CompletedProcess[str]':
+		"""Runs a make target's command; @before is put in front of it."""
+		env = {**os.environ, **{k: str(v) for k, v in variables.items()}}
+		return subprocess.run([*before, sys.executable, str(TOOLS / 'zd.py'), command], env=env,
+			check=False, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+			stderr=subprocess.STDOUT, timeout=120)
+
+	def assertOneSentence(self, done: 'subprocess.CompletedProcess[str]', *words: str) -> None:
+		"""It failed, said why in one line, and showed nobody a traceback."""
+		self.assertNotEqual(done.returncode, 0, done.stdout)
+		self.assertNotIn('Traceback', done.stdout)
+		errors = [l for l in done.stdout.splitlines() if ' error: ' in l]
+		self.assertEqual(len(errors), 1, done.stdout)
+		for word in words:
+			self.assertIn(word, errors[0])

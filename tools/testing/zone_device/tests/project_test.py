@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What has to agree across the project's files."""
+
+import unittest
+from pathlib import Path
+from typing import Set
+
+from helper import REPO, TOOLS
+
+import overlay
+import target
+
+
+def options(path: Path) -> Set[str]:
+	return {l for l in path.read_text().splitlines() if l.startswith(('CONFIG_', '# CONFIG_'))}
+
+
+class Project(unittest.TestCase):
+	def test_root_kunitconfig_is_both_suites(self) -> None:
+		self.assertEqual(options(REPO / '.kunitconfig'),
+			options(REPO / 'mm/tests/.kunitconfig') | options(REPO / 'lib/tests/.kunitconfig'))
+
+	def test_every_target_has_what_it_names(self) -> None:
+		for one in target.TARGETS.values():
+			self.assertTrue(one.config_options(), one.name)
+			for suite in one.suites:
+				self.assertTrue((REPO / suite / '.kunitconfig').is_file(), suite)
+		self.assertTrue(target.chosen(target.DEFAULT))
+
+	def test_every_hook_leads_to_a_file_of_the_overlay(self) -> None:
+		files = overlay.files()
+		for name, line in overlay.HOOKS.items():
+			if name.endswith('Makefile'):
+				self.assertIn(f'{Path(name).parent}/{line.split("+= ")[1]}Makefile', files)
+			else:
+				self.assertIn(line.split('"')[1], files)
+
+	def test_spdx(self) -> None:
+		for path in [*TOOLS.rglob('*.py'), *TOOLS.rglob('*.sh'), *overlay.files().values()]:
+			if path.suffix in ('.py', '.sh', '.c', '.h') or path.name in ('Kconfig', 'Makefile'):
+				self.assertIn('SPDX-License-Identifier: GPL-2.0', path.read_text()[:200], path)
+
+	def test_make_help_names_every_command(self) -> None:
+		import zd
+		text = (REPO / 'Makefile').read_text()
+		for command in zd.COMMANDS:
+			self.assertIn(f'make {command}', text)
+
+
+if __name__ == '__main__':
+	unittest.main()

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Reading series of every form, and applying them strictly."""
+
+import unittest
+from pathlib import Path
+
+from helper import Case, MM_INIT, patch_text
+
+import series
+from host import Error
+
+
+class Load(Case):
+	def test_series_file_gives_the_order_and_may_have_comments(self) -> None:
+		where = self.series(patch_text(5, 'a'), patch_text(15, 'b'))
+		(where / 'series').write_text('# order\n0002-change.patch -p1 # second first\n\n0001-change.patch\n')
+		self.assertEqual([p.name for p in series.load(where)], ['0002-change.patch', '0001-change.patch'])
+
+	def test_directory_without_series_file_is_sorted(self) -> None:
+		where = self.series(patch_text(5, 'a'), patch_text(15, 'b'))
+		self.assertEqual([p.name for p in series.load(where)], ['0001-change.patch', '0002-change.patch'])
+
+	def test_series_file_that_names_a_missing_patch(self) -> None:
+		where = self.series(patch_text(5, 'a'))
+		(where / 'series').write_text('0009-gone.patch\n')
+		with self.assertRaisesRegex(Error, 'names 0009-gone.patch, which is not there'):
+			series.load(where)
+
+	def test_mbox_is_a_thread_in_any_order_with_cover_and_replies(self) -> None:
+		def mail(subject: str, body: str) -> str:
+			return f'From a@b Mon Sep 17 00:00:00 2001\nFrom: a@b\nSubject: {subject}\n\n{body}\n\n'
+		box = self.dir / 'thread.mbox'
+		quoted = ''.join(f'> {l}\n' for l in patch_text(5, 'a').splitlines())
+		box.write_text(mail('[PATCH v4 0/2] cover', 'words') + mail('[PATCH v4 2/2] second', patch_text(15, 'b'))
+			+ mail('Re: [PATCH v4 1/2] first', quoted + patch_text(5, 'wrong'))
+			+ mail('[PATCH v4 1/2] first', patch_text(5, 'a')))
+		self.assertEqual([p.name for p in series.load(box)],
+			['"[PATCH v4 1/2] first"', '"[PATCH v4 2/2] second"'])
+
+	def test_encoded_mail_is_decoded(self) -> None:
+		box = self.dir / 'qp.mbox'
+		body = patch_text(5, 'a = b').replace('=', '=3D')
+		box.write_text('From a@b Mon Sep 17 00:00:00 2001\nSubject: =?utf-8?q?=5BPATCH=5D_caf=C3=A9?=\n'
+			f'MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n'
+			f'Content-Transfer-Encoding: quoted-printable\n\n{body}\n')
+		patch, = series.load(box)
+		self.assertEqual(patch.name, '"[PATCH] café"')
+		self.assertIn(b'+a = b\n', patch.text)
+
+	def test_one_patch_file(self) -> None:
+		where = self.series(patch_text(5, 'a')) / '0001-change.patch'
+		self.assertEqual([p.name for p in series.load(where)], ['0001-change.patch'])
+
+	def test_nothing_there(self) -> None:
+		with self.assertRaisesRegex(Error, 'no such file'):
+			series.load(self.dir / 'none')
+		(self.dir / 'empty').mkdir()
+		with self.assertRaisesRegex(Error, 'holds no patch'):
+			series.load(self.dir / 'empty')
+
+
+class Apply(Case):
+	def apply(self, *texts: str) -> Path:
+		stage = self.dir / 'stage'
+		stage.mkdir()
+		patches = [series.Patch(f'{n}.patch', t.encode()) for n, t in enumerate(texts, 1)]
+		self.touched = series.apply(patches, self.kernel(), stage)
+		return stage
+
+	def test_applies_in_order_with_offsets(self) -> None:
+		stage = self.apply('--- a/mm/mm_init.c\n+++ b/mm/mm_init.c\n'
+			'@@ -1,3 +1,4 @@\n line 1\n+new\n line 2\n line 3\n', patch_text(15, 'b'))
+		text = (stage / 'mm/mm_init.c').read_text()
+		self.assertEqual(text, MM_INIT.replace('line 2\n', 'new\nline 2\n')
+			.replace('line 15\n', 'b\n'))
+		self.assertEqual(self.touched, {'mm/mm_init.c'})
+
+	def test_names_patch_and_file_that_do_not_fit(self) -> None:
+		with self.assertRaisesRegex(Error, r'2\.patch does not apply to mm/mm_init\.c'):
+			self.apply(patch_text(5, 'a'), patch_text(7, 'b'))
+
+	def test_no_fuzz(self) -> None:
+		with self.assertRaisesRegex(Error, 'does not apply to mm/mm_init.c'):
+			self.apply(patch_text(9, 'a').replace(' line 6\n', ' line six\n'))
+
+	def test_names_a_file_that_is_not_there(self) -> None:
+		with self.assertRaisesRegex(Error, r'1\.patch does not apply: mm/gone\.c is not in the tree'):
+			self.apply(patch_text(5, 'a', name='mm/gone.c'))
+
+	def test_new_and_deleted_files(self) -> None:
+		stage = self.apply('--- /dev/null\n+++ b/mm/new.c\n@@ -0,0 +1 @@\n+new\n'
+			'--- a/scripts/tool\n+++ /dev/null\n@@ -1 +0,0 @@\n-#!/bin/sh\n')
+		self.assertEqual((stage / 'mm/new.c').read_text(), 'new\n')
+		self.assertFalse((stage / 'scripts/tool').exists())
+		self.assertEqual(self.touched, {'mm/new.c', 'scripts/tool'})
+
+	def test_rename(self) -> None:
+		stage = self.apply('diff --git a/mm/mm_init.c b/mm/init.c\nsimilarity index 100%\n'
+			'rename from mm/mm_init.c\nrename to mm/init.c\n')
+		self.assertEqual((stage / 'mm/init.c').read_text(), MM_INIT)
+		self.assertFalse((stage / 'mm/mm_init.c').exists())
+
+	def test_applied_already(self) -> None:
+		with self.assertRaisesRegex(Error, r'2\.patch does not apply to mm/mm_init\.c'):
+			self.apply(patch_text(5, 'a'), patch_text(5, 'a'))
+
+	def test_outside_the_tree(self) -> None:
+		with self.assertRaisesRegex(Error, 'outside the tree'):
+			self.apply(patch_text(5, 'a', name='../etc/passwd'))
+
+	def test_damaged(self) -> None:
+		with self.assertRaisesRegex(Error, r'1\.patch cannot be applied: .*malformed'):
+			self.apply(patch_text(5, 'a').replace('@@ -2,7', '@@ -2,9'))
+
+
+if __name__ == '__main__':
+	unittest.main()

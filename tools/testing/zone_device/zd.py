@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The front door's other side: one function a make target. Variables come
+through the environment, as make hands them down."""
+
+import os
+import signal
+import sys
+import time
+import unittest
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NoReturn
+
+sys.dont_write_bytecode = True
+
+import host
+import lint
+import mutants
+import order
+import overlay
+import packages
+import report
+import run
+import target
+import tree
+from host import Error
+from target import Target
+
+CLEANED = ['trees', 'tmp']
+# What make check builds with the series; without it, x86_64.
+CHECKED = ['uml', 'x86_64', 'x86_64-pointer']
+
+
+@dataclass
+class Counts:
+	passed: int = 0
+	failed: int = 0
+	skipped: int = 0
+
+	def __iadd__(self, other: 'Counts') -> 'Counts':
+		self.passed += other.passed
+		self.failed += other.failed
+		self.skipped += other.skipped
+		return self
+
+
+def _tree_of(**kwargs: Any) -> tree.Tree:
+	prepared = tree.prepare(**kwargs)
+	applied = f'{len(prepared.patches)} patches of {prepared.series} applied' \
+		if prepared.patches else 'no series applied'
+	own = f'; it has {prepared.features}' if prepared.features and not prepared.patches else ''
+	host.say(f'kernel: {prepared.source.name}, {applied}{own}')
+	return prepared
+
+
+def judge(prepared: tree.Tree, targets: List[Target], filter: str = '') -> List[run.Verdict]:
+	"""Builds and boots each target; one that does not build fails alone."""
+	verdicts = []
+	for one in targets:
+		start = time.monotonic()
+		try:
+			run.build(prepared, one)
+		except Error as err:
+			host.say(f'error: {err}')
+			verdicts.append(run.Verdict(one.name, problem=str(err).split(': ', 1)[-1],
+				build_seconds=time.monotonic() - start))
+			continue
+		built = time.monotonic()
+		verdict = run.boot(prepared, one, filter=filter)
+		verdict.build_seconds = built - start
+		host.say(f'{one.name}: {verdict.passed} passed, {verdict.failed} failed, '
+			f'{verdict.skipped} skipped in {verdict.run_seconds:.1f} s')
+		verdicts.append(verdict)
+	return verdicts
+
+
+def write_reports(verdicts: List[run.Verdict]) -> None:
+	for variable, write in (('JSON', report.write_json), ('JUNIT', report.write_junit)):
+		if os.environ.get(variable):
+			write(Path(os.environ[variable]), verdicts)
+
+
+def kunit() -> int:
+	targets = target.chosen(os.environ.get('TARGETS') or target.DEFAULT)
+	packages.ensure(packages.of_targets(targets))
+	prepared = _tree_of(upto=host.number('SERIES_UPTO', least=0))
+	verdicts = judge(prepared, targets, os.environ.get('FILTER', ''))
+	if not all(v.empty for v in verdicts):
+		for verdict in verdicts:
+			verdict.problem = '' if verdict.empty else verdict.problem
+	report.show(verdicts)
+	write_reports(verdicts)
+	return 0 if all(v.ok for v in verdicts) else 1
+
+
+def _findings(found: Dict[str, List[str]], what: str) -> Counts:
+	for lines in found.values():
+		for line in lines:
+			print(line)
+	bad = sum(1 for lines in found.values() if lines)
+	print(f'{what}: {len(found)} files, {bad} with findings', flush=True)
+	return Counts(len(found) - bad, bad)
+
+
+def sparse() -> int:
+	packages.ensure(packages.of_targets([lint.TARGET]))
+	return 1 if _findings(lint.sparse(tree.source()), 'sparse').failed else 0
+
+
+def checkpatch() -> int:
+	packages.ensure([*packages.TREE, *packages.CHECKPATCH])
+	origin = tree.source()
+	found = lint.checkpatch(origin, tree.series_path(origin))
+	return 1 if _findings(found, 'checkpatch').failed else 0
+
+
+def _own_tests(pattern: str) -> Counts:
+	tests = unittest.defaultTestLoader.discover(str(Path(__file__).parent / 'tests'), pattern)
+	result = unittest.TextTestRunner(verbosity=2).run(tests)
+	failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+	return Counts(result.testsRun - failed - len(result.skipped), failed, len(result.skipped))
+
+
+def check() -> int:
+	"""Cheap things first; each goes on after the one before has failed."""
+	targets = [target.TARGETS[n] for n in CHECKED]
+	packages.ensure([*packages.of_targets(targets), *packages.CHECKPATCH])
+	origin = tree.source()
+	total = Counts()
+	total += _own_tests('*_test.py')
+	total += _findings(lint.checkpatch(origin, tree.series_path(origin)), 'checkpatch')
+	verdicts = judge(_tree_of(origin=origin), targets)
+	total += _own_tests('*_guest.py')
+	for verdict in judge(_tree_of(origin=origin, series='none'), [target.TARGETS['x86_64']]):
+		verdict.target += ' (no series)'
+		verdicts.append(verdict)
+	try:
+		total += _findings(lint.sparse(origin), 'sparse')
+	except Error as err:
+		host.say(f'error: {err}')
+		total += Counts(failed=1)
+	report.show(verdicts)
+	write_reports(verdicts)
+	for v in verdicts:
+		total += Counts(v.passed, v.failed or (0 if v.ok else 1), v.skipped)
+	print(f'{total.passed} passed, {total.failed} failed, {total.skipped} skipped')
+	return 1 if total.failed else 0
+
+
+def mutate() -> int:
+	"""Would the suites have noticed? Breaks the series on purpose, to see."""
+	chosen = mutants.load('kunit', os.environ.get('MUTANTS', '*'))
+	packages.ensure(packages.of_targets([m.target for m in chosen]))
+	origin = tree.source()
+	outcomes = []
+	for mutant in chosen:
+		outcomes.append(mutants.kunit(mutant, origin))
+		host.say(mutants.report(outcomes[-1:])[0])
+	print('\n'.join(mutants.report(outcomes)))
+	missed = sum(1 for o in outcomes if not o.ok)
+	print(f'{len(outcomes)} mutants, {missed} not caught', flush=True)
+	return 1 if missed else 0
+
+
+def _kdir() -> Path:
+	kdir = os.environ.get('KDIR')
+	if not kdir:
+		raise Error('which tree? give KDIR=/path/to/linux')
+	return tree.user_tree(kdir).path
+
+
+def install() -> int:
+	changed = overlay.install(_kdir())
+	host.say(f'installed {len(changed)} files' if changed else 'installed already')
+	return 0
+
+
+def uninstall() -> int:
+	changed = overlay.uninstall(_kdir())
+	host.say(f'removed from {len(changed)} files' if changed else 'nothing was installed')
+	return 0
+
+
+def clean() -> int:
+	for name in CLEANED:
+		host.remove(host.cache() / name)
+	return 0
+
+
+def distclean() -> int:
+	host.remove(host.cache())
+	return 0
+
+
+COMMANDS: Dict[str, Callable[[], int]] = {
+	'kunit': kunit, 'check': check, 'sparse': sparse, 'checkpatch': checkpatch, 'mutants': mutate,
+	'order': order.order, 'install': install, 'uninstall': uninstall,
+	'clean': clean, 'distclean': distclean,
+}
+
+
+def _interrupt(_signal: int, _frame: Any) -> NoReturn:
+	raise KeyboardInterrupt()
+
+
+def main(arguments: List[str]) -> int:
+	if len(arguments) != 1 or arguments[0] not in COMMANDS:
+		print(f'usage: zd.py {"|".join(COMMANDS)}', file=sys.stderr)
+		return 2
+	# The end of a session or a CI job ends children as Ctrl-C does.
+	signal.signal(signal.SIGTERM, _interrupt)
+	try:
+		cleaning = arguments[0] in ('clean', 'distclean')
+		if not cleaning or host.cache().exists():
+			host.lock(host.cache() / '.lock', shared=not cleaning)
+		return COMMANDS[arguments[0]]()
+	except Error as err:
+		host.say(f'error: {err}')
+		return 1
+	except OSError as err:
+		name = f' ({err.filename})' if err.filename else ''
+		host.say(f'error: {(err.strerror or str(err)).lower()}{name}')
+		return 1
+	except KeyboardInterrupt:
+		host.say('interrupted; the next run takes up from here')
+		return 130
+
+
+if __name__ == '__main__':
+	sys.exit(main(sys.argv[1:]))
