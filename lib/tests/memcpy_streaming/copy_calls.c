@@ -109,5 +109,3 @@ void name##_function(void *dst, const void *src, size_t len)		\
 DEFINE_CODE_MARK(drain_code, stream_drain())
 DEFINE_CODE_MARK(stream_copy_code, stream_copy(dst, src, len))
 DEFINE_CODE_MARK(memcpy_code, memcpy(dst, src, len))
-DEFINE_CODE_MARK(stream_copy_64_code, stream_copy(dst, src, 64))
-DEFINE_CODE_MARK(memcpy_64_code, memcpy(dst, src, 64))

@@ -72,7 +72,5 @@ void copy_64_then_drain(void *dst, const void *src, size_t len);
 DECLARE_CODE_MARK(drain_code);
 DECLARE_CODE_MARK(stream_copy_code);
 DECLARE_CODE_MARK(memcpy_code);
-DECLARE_CODE_MARK(stream_copy_64_code);
-DECLARE_CODE_MARK(memcpy_64_code);
 
 #endif

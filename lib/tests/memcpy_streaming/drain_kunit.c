@@ -46,17 +46,19 @@ static void fallback_drain_is_free(struct kunit *test)
 			    (int)min(len, 16), drain_code_begin);
 }
 
-/* Test case: where copies do not stream, they are as much code as memcpy(). */
+/*
+ * Test case: where copies do not stream, a copy is no more code than memcpy().
+ * Asked with a size unknown to the compiler: for a known one FORTIFY_SOURCE may
+ * choose between a call and inline code, which says nothing about the copy.
+ */
 static void fallback_copy_is_memcpy(struct kunit *test)
 {
 	skip_if(test, LACKS_STREAM_COPY);
 	if (STREAMS_HERE)
 		kunit_skip(test, "copies do stream on x86_64");
 
-	KUNIT_EXPECT_EQ(test, stream_copy_code_end - stream_copy_code_begin,
+	KUNIT_EXPECT_LE(test, stream_copy_code_end - stream_copy_code_begin,
 			memcpy_code_end - memcpy_code_begin);
-	KUNIT_EXPECT_EQ(test, stream_copy_64_code_end - stream_copy_64_code_begin,
-			memcpy_64_code_end - memcpy_64_code_begin);
 }
 
 struct drained {

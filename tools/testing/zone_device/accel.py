@@ -77,15 +77,17 @@ def kvm(qemu: str, image: Path) -> Tuple[bool, str]:
 	return False, f'/dev/kvm opens, but a guest did not boot in {PROBE_SECONDS:.0f} s'
 
 
-def search_path(target: Target, image: Path) -> str:
-	"""The PATH to run kunit.py with."""
+def search_path(target: Target, image: Path, emulate: bool = False) -> str:
+	"""The PATH to run kunit.py with; @emulate says that it must be TCG."""
 	path = os.environ.get('PATH', os.defpath)
 	if not target.qemu:
 		return path
 	qemu = shutil.which(target.qemu)
 	if not qemu:
 		raise host.Error(f'{target.qemu}: no such command')
-	if target.arch == 'x86_64' and os.uname().machine == 'x86_64':
+	if emulate:
+		use, why = False, 'a plugin can look into no other'
+	elif target.arch == 'x86_64' and os.uname().machine == 'x86_64':
 		use, why = kvm(qemu, image)
 	else:
 		use, why = False, f'{target.arch} is not what this machine is'

@@ -38,6 +38,9 @@ for copy in memcpy_streaming memcpy_nt memcpy_nontemporal; do
 	break
 done
 
+# memcpy_flushcache() has inline code for sizes like that of struct page.
+grep -qs 'case 64:' "$tree/arch/x86/include/asm/string_64.h" &&
+	flags="$flags -DZD_FLUSHCACHE_FIXED"
 body memmap_init_zone_device | grep -q template &&
 	flags="$flags -DZD_HEAD_TEMPLATE"
 body memmap_init_compound | grep -q template &&

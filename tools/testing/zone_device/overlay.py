@@ -17,7 +17,7 @@ HOOKS = {
 	'mm/Kconfig': 'source "mm/tests/zone_device/Kconfig"',
 	'mm/Makefile': 'obj-$(CONFIG_ZONE_DEVICE_INIT_KUNIT_TEST) += tests/zone_device/',
 	'lib/Kconfig.debug': 'source "lib/tests/memcpy_streaming/Kconfig"',
-	'lib/tests/Makefile': 'obj-$(CONFIG_MEMCPY_STREAMING_KUNIT_TEST) += memcpy_streaming/',
+	'lib/tests/Makefile': 'obj-y += memcpy_streaming/',
 }
 PARTS = ['mm/tests', 'lib/tests', 'tools/testing/zone_device/features.sh']
 _LEFT_OUT = ('.o', '.cmd', '.orig', '.rej', '.swp', '~')

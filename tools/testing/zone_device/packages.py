@@ -35,8 +35,6 @@ ARCH: Dict[str, List[Need]] = {
 	'um': [],
 	# objtool reads the object files that it checks.
 	'x86_64': [Need('gelf.h', 'libelf-dev'), Need('qemu-system-x86_64', 'qemu-system-x86')],
-	'arm64': [Need('aarch64-linux-gnu-gcc', 'gcc-aarch64-linux-gnu'),
-		Need('qemu-system-aarch64', 'qemu-system-arm')],
 }
 # To build a sparse that the kernel accepts.
 SPARSE = [Need('dpkg-source', 'dpkg-dev')]

@@ -199,7 +199,8 @@ def build(tree: Tree, target: Target) -> Path:
 
 
 def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str] = (),
-	 qemu_args: Sequence[str] = (), timeout: Optional[int] = None) -> Verdict:
+	 qemu_args: Sequence[str] = (), timeout: Optional[int] = None,
+	 emulate: bool = False) -> Verdict:
 	"""Boots what build() made and has kunit.py judge it."""
 	directory = tree.build_dir(target.name)
 	image = directory / target.image
@@ -215,7 +216,7 @@ def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str
 		command += [f'--qemu_args={a}' for a in (*target.qemu_args, *qemu_args)]
 	if filter:
 		command.append(filter)
-	env = {**environment(), 'PATH': accel.search_path(target, image)}
+	env = {**environment(), 'PATH': accel.search_path(target, image, emulate)}
 	start = time.monotonic()
 	expired = False
 	status = 1

@@ -40,9 +40,6 @@ class Target:
 
 _X86: Dict[str, Any] = dict(arch='x86_64', goal='bzImage', image='arch/x86/boot/bzImage',
 	qemu='qemu-system-x86_64', qemu_args=('-smp 2', '-cpu max', '-m 2G'))
-_ARM64: Dict[str, Any] = dict(arch='arm64', goal='Image.gz', image='arch/arm64/boot/Image.gz',
-	qemu='qemu-system-aarch64', qemu_args=('-smp 2', '-m 2G'),
-	cross_compile='aarch64-linux-gnu-')
 
 TARGETS: Dict[str, Target] = {t.name: t for t in [
 	Target('uml', 'um', 'linux', 'linux', ('lib/tests',), ('uml',)),
@@ -50,7 +47,6 @@ TARGETS: Dict[str, Target] = {t.name: t for t in [
 	Target('x86_64-kasan', suites=('mm/tests',), fragments=('x86_64', 'kasan'),
 		timeout=900, **_X86),
 	Target('x86_64-pointer', suites=('mm/tests',), fragments=('x86_64', 'pointer'), **_X86),
-	Target('arm64', suites=('lib/tests',), fragments=('arm64',), **_ARM64),
 ]}
 DEFAULT = 'uml x86_64'
 
