@@ -13,6 +13,11 @@ make checkpatch   checkpatch.pl --strict on the series and the suites
 make mutants      break the series on purpose: would the suites notice?
 make order        are streaming stores drained before anything depends on them?
                   FUNCTIONS="a b": look into these functions instead
+make order-mutants  would that be noticed, and would values alone show it?
+make cost         what a struct page costs, with the series and without, counted
+make cost-budget  make that the budget that make cost judges by
+make bench-native  what can this CPU gain at most? In user space, in seconds
+                  SIZE=64G (of device memory) ROUNDS=n CPU=n
 make install      put the suites into the tree KDIR= names, for kunit.py there
 make uninstall    take them out again
 make clean        remove prepared trees and builds; make distclean: the cache
@@ -21,7 +26,7 @@ KDIR=dir          your kernel tree, git or not; it is only read
 KTARBALL=file     a kernel tarball or a linux-source .deb
 SERIES=path       a directory, mbox or patch to apply, or none
 SERIES_UPTO=n     apply the first n patches only
-TARGETS="..."     default: uml x86_64; also x86_64-pointer x86_64-kasan arm64
+TARGETS="..."     default: uml x86_64; also x86_64-pointer x86_64-kasan
 FILTER=glob       run the tests that match, as kunit.py has it: suite.test
 JSON=file         the results; JUNIT=file: the same for a CI system
 JOBS=n            compile n files at a time; CC=, LLVM=: the compiler
@@ -33,9 +38,9 @@ export HELP
 help:
 	@echo "$$HELP"
 
-kunit check sparse checkpatch mutants order install uninstall clean distclean:
+kunit check sparse checkpatch mutants order order-mutants cost cost-budget bench-native install uninstall clean distclean:
 	@command -v python3 >/dev/null || { echo 'zone_device: error: missing:' \
 		'python3; install with: apt-get install python3' >&2; exit 1; }
 	@$(ZD) $@
 
-.PHONY: help kunit check sparse checkpatch mutants order install uninstall clean distclean
+.PHONY: help kunit check sparse checkpatch mutants order order-mutants cost cost-budget bench-native install uninstall clean distclean

@@ -98,6 +98,13 @@ static void fixed_size(struct kunit *test)
 	copy_room_check_all(test, room, call->name);
 }
 
+static const char *faults_lacking(void)
+{
+	if (IS_ENABLED(CONFIG_UML))
+		return "UML retries a fault on an unmapped vmalloc page for ever";
+	return NULL;
+}
+
 /*
  * Copies that end where the mapping does. A load too wide at the end of the
  * source changes nothing that could be compared, but it faults here.
@@ -108,6 +115,7 @@ static void up_to_unmapped_page(struct kunit *test, const struct copy_call *call
 	struct copy_room *room;
 
 	skip_if(test, copy_call_lacks(call));
+	skip_if(test, faults_lacking());
 	room = copy_room_alloc(test, ROOM_PAGES);
 
 	for (len = 0; len <= MAX_SMALL_SIZE; len++) {
@@ -143,6 +151,7 @@ static void fixed_size_up_to_unmapped_page(struct kunit *test)
 	size_t gap;
 
 	skip_if(test, copy_call_lacks(call));
+	skip_if(test, faults_lacking());
 	room = copy_room_alloc(test, ROOM_PAGES);
 
 	for (gap = 0; gap < NR_ALIGNMENTS; gap++) {

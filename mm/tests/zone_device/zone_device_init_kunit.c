@@ -422,7 +422,19 @@ struct zd_racer {
 	ktime_t end;
 	bool stop;
 	struct task_struct *task;
+	/* Both count themselves in here, so as to start together. */
+	atomic_t *arrived;
 };
+
+/* Wait for the other one, but not for long: its CPU may be busy elsewhere. */
+static void zd_race_start(struct zd_racer *racer)
+{
+	ktime_t limit = ktime_add_ms(ktime_get(), 100);
+	int both = round_up(atomic_inc_return(racer->arrived), 2);
+
+	while (atomic_read(racer->arrived) < both && ktime_before(ktime_get(), limit))
+		cpu_relax();
+}
 
 static int zd_race(void *data)
 {
@@ -432,6 +444,7 @@ static int zd_race(void *data)
 		wait_for_completion(&racer->go);
 		if (racer->stop)
 			break;
+		zd_race_start(racer);
 		racer->start = ktime_get();
 		zd_init(&racer->call);
 		racer->end = ktime_get();
@@ -464,6 +477,7 @@ static void zd_concurrent_test(struct kunit *test)
 		enum memory_type type;
 		unsigned int order;
 	} kinds[2] = { { MEMORY_DEVICE_GENERIC, 2 }, { MEMORY_DEVICE_PRIVATE, 1 } };
+	atomic_t arrived = ATOMIC_INIT(0);
 	struct zd_racer *racers;
 	int i, cpu, round, overlaps = 0;
 
@@ -483,6 +497,7 @@ static void zd_concurrent_test(struct kunit *test)
 		racers[i].call = zd_call_for(zd_map(test, &args), 0);
 		init_completion(&racers[i].go);
 		init_completion(&racers[i].done);
+		racers[i].arrived = &arrived;
 		racers[i].task = kthread_create(zd_race, &racers[i], "zd_race/%d", i);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(racers[i].task));
 		kthread_bind(racers[i].task, cpu);

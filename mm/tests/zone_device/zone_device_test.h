@@ -5,6 +5,7 @@
  * range.c    device memory to work on, and the poison in its struct pages
  * model.c    what each struct page must look like, from the arguments alone
  * witness.c  one call, and what could be observed of how it did its work
+ * note.c     tells a watcher outside of the kernel which call comes next
  * oracle.c   expectations: a call's struct pages against model and slow path,
  *            a call's witness against the path that it ought to have taken
  */
@@ -114,12 +115,6 @@ void zd_poison_guards(const struct zd_call *call, u8 poison);
 struct page *zd_snapshot(struct kunit *test, const struct zd_call *call);
 int zd_other_node(void);
 
-/* Each @pfn of a call whose struct page the call is due to write. */
-#define zd_for_each_written(call, pfn)					\
-	for ((pfn) = zd_first_pfn(call);				\
-	     (pfn) < zd_end_pfn(call);					\
-	     (pfn) = zd_next_written(call, (pfn) + 1))
-
 /* model.c */
 unsigned long zd_first_pfn(const struct zd_call *call);
 unsigned long zd_end_pfn(const struct zd_call *call);
@@ -141,6 +136,12 @@ struct zd_witness zd_init_watched(struct kunit *test, const struct zd_call *call
 				  enum zd_how how);
 const char *zd_slow_pages_lacks(void);
 const char *zd_ref_events_lacks(void);
+
+/* note.c */
+extern u64 zd_note_id;
+extern const u64 zd_note_page_size;
+extern u8 zd_note_bytes[256];
+void zd_note(const struct zd_call *call);
 
 /* oracle.c */
 void zd_expect_model(struct kunit *test, const struct zd_call *call);

@@ -28,7 +28,9 @@ class Need:
 
 TREE = [Need('patch', 'patch'), Need('xz', 'xz-utils'), Need('tar', 'tar')]
 BUILD = [Need('make', 'make'), Need('flex', 'flex'), Need('bison', 'bison'), Need('bc', 'bc'),
-	Need('perl', 'perl'), Need('stdio.h', 'libc6-dev'), Need('ld', 'binutils')]
+	Need('perl', 'perl'), Need('stdio.h', 'libc6-dev'), Need('ld', 'binutils'),
+	# Trees that differ in a file or two share the rest of their builds.
+	Need('ccache', 'ccache')]
 GCC = Need('gcc', 'gcc')
 # Of each arch, beyond BUILD.
 ARCH: Dict[str, List[Need]] = {

@@ -14,9 +14,11 @@ from typing import Any, Callable, Dict, List, NoReturn
 
 sys.dont_write_bytecode = True
 
+import cost
 import host
 import lint
 import mutants
+import native
 import order
 import overlay
 import packages
@@ -122,10 +124,29 @@ def _own_tests(pattern: str) -> Counts:
 	return Counts(result.testsRun - failed - len(result.skipped), failed, len(result.skipped))
 
 
+def _step(name: str, command: Callable[[], int]) -> Counts:
+	"""A command of its own as one test of make check."""
+	try:
+		status = command()
+	except Error as err:
+		host.say(f'error: {err}')
+		status = 1
+	print(f'{name}: {"FAILED" if status else "ok"}', flush=True)
+	return Counts(0, 1) if status else Counts(1)
+
+
+def _native(origin: tree.Source) -> Counts:
+	try:
+		return Counts(*native.check(origin))
+	except Error as err:
+		host.say(f'error: {err}')
+		return Counts(failed=1)
+
+
 def check() -> int:
 	"""Cheap things first; each goes on after the one before has failed."""
 	targets = [target.TARGETS[n] for n in CHECKED]
-	packages.ensure([*packages.of_targets(targets), *packages.CHECKPATCH])
+	packages.ensure([*packages.of_targets(targets), *packages.CHECKPATCH, *native.PACKAGES])
 	origin = tree.source()
 	total = Counts()
 	total += _own_tests('*_test.py')
@@ -135,11 +156,13 @@ def check() -> int:
 	for verdict in judge(_tree_of(origin=origin, series='none'), [target.TARGETS['x86_64']]):
 		verdict.target += ' (no series)'
 		verdicts.append(verdict)
-	try:
-		total += _findings(lint.sparse(origin), 'sparse')
-	except Error as err:
-		host.say(f'error: {err}')
-		total += Counts(failed=1)
+	total += _step('sparse', sparse)
+	total += _step('order', order.order)
+	total += _step('cost', cost.cost)
+	total += _native(origin)
+	# The mutants break our series, whatever the user's is.
+	if tree.series_path(origin) == tree.OUR_SERIES:
+		total += _step('order-mutants', order.order_mutants)
 	report.show(verdicts)
 	write_reports(verdicts)
 	for v in verdicts:
@@ -195,7 +218,9 @@ def distclean() -> int:
 
 COMMANDS: Dict[str, Callable[[], int]] = {
 	'kunit': kunit, 'check': check, 'sparse': sparse, 'checkpatch': checkpatch, 'mutants': mutate,
-	'order': order.order, 'install': install, 'uninstall': uninstall,
+	'order': order.order, 'order-mutants': order.order_mutants,
+	'cost': cost.cost, 'cost-budget': cost.budget, 'bench-native': native.bench,
+	'install': install, 'uninstall': uninstall,
 	'clean': clean, 'distclean': distclean,
 }
 
