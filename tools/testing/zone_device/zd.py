@@ -233,7 +233,9 @@ def main(arguments: List[str]) -> int:
 	if len(arguments) != 1 or arguments[0] not in COMMANDS:
 		print(f'usage: zd.py {"|".join(COMMANDS)}', file=sys.stderr)
 		return 2
-	# The end of a session or a CI job ends children as Ctrl-C does.
+	# The end of a session or a CI job ends children as Ctrl-C does. What was
+	# started in the background ignores SIGINT until it is told not to.
+	signal.signal(signal.SIGINT, _interrupt)
 	signal.signal(signal.SIGTERM, _interrupt)
 	try:
 		cleaning = arguments[0] in ('clean', 'distclean')
