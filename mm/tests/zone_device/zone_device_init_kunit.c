@@ -463,7 +463,7 @@ static void zd_stop_racer(void *data)
 	wait_for_completion(&racer->done);
 }
 
-#define ZD_RACES	64
+#define ZD_RACES	32
 #define ZD_OVERLAPS	4
 
 /*
@@ -491,7 +491,8 @@ static void zd_concurrent_test(struct kunit *test)
 		const struct zd_range_args args = {
 			.type = kinds[i].type,
 			.order = kinds[i].order,
-			.nr_pages = 16 * SZ_1M / PAGE_SIZE,
+			/* Long enough for a host that shares its CPUs out. */
+			.nr_pages = 64 * SZ_1M / PAGE_SIZE,
 		};
 
 		racers[i].call = zd_call_for(zd_map(test, &args), 0);

@@ -97,7 +97,8 @@ def kunit(mutant: Mutant, origin: Optional[tree.Source] = None) -> Outcome:
 	outcome = Outcome(mutant, expected, [])
 	prepared = prepare(mutant, origin)
 	run.build(prepared, mutant.target)
-	verdict = run.boot(prepared, mutant.target)
+	# One that hangs is noticed as well, and need not be waited for long.
+	verdict = run.boot(prepared, mutant.target, timeout=120)
 	for name, _ in verdict.failures:
 		# A parameter's own name comes after the test's.
 		test = '.'.join(name.split('.')[:2])
