@@ -6,8 +6,8 @@ ZD := python3 $(dir $(abspath $(lastword $(MAKEFILE_LIST))))tools/testing/zone_d
 
 define HELP
 make kunit        build and run the suites; prints one table
-make check        everything: suites with and without the series, sparse,
-                  checkpatch, the tools' own tests
+make check        everything: suites with and without the series, sparse, order,
+                  cost, checkpatch, order-mutants, the tools' own tests
 make sparse       sparse on what the series and the suites touch
 make checkpatch   checkpatch.pl --strict on the series and the suites
 make mutants      break the series on purpose: would the suites notice?
