@@ -16,6 +16,10 @@ make order        are streaming stores drained before anything depends on them?
 make order-mutants  would that be noticed, and would values alone show it?
 make cost         what a struct page costs, with the series and without, counted
 make cost-budget  make that the budget that make cost judges by
+make bench        reproduce the published times in a VM, or say why not
+                  SIZE=64G (of device memory) ROUNDS=n BOOTS=n
+                  JSON=file HTML=file; SERIES_A=path SERIES_B=path: these two
+make bench-compare A.json B.json   what two runs of make bench say, side by side
 make bench-native  what can this CPU gain at most? In user space, in seconds
                   SIZE=64G (of device memory) ROUNDS=n CPU=n
 make install      put the suites into the tree KDIR= names, for kunit.py there
@@ -38,9 +42,20 @@ export HELP
 help:
 	@echo "$$HELP"
 
-kunit check sparse checkpatch mutants order order-mutants cost cost-budget bench-native install uninstall clean distclean:
+# make takes what follows bench-compare for targets.
+ifeq ($(firstword $(MAKECMDGOALS)),bench-compare)
+export FILES := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
+$(FILES):
+	@:
+.PHONY: $(FILES)
+endif
+
+COMMANDS := kunit check sparse checkpatch mutants order order-mutants cost cost-budget \
+	bench bench-compare bench-native install uninstall clean distclean
+
+$(COMMANDS):
 	@command -v python3 >/dev/null || { echo 'zone_device: error: missing:' \
 		'python3; install with: apt-get install python3' >&2; exit 1; }
 	@$(ZD) $@
 
-.PHONY: help kunit check sparse checkpatch mutants order order-mutants cost cost-budget bench-native install uninstall clean distclean
+.PHONY: help $(COMMANDS)

@@ -27,9 +27,20 @@ static const struct dev_pagemap_ops zd_pgmap_ops = {
 	.migrate_to_ram = zd_migrate_to_ram,
 };
 
-static int zd_take_first(struct resource *res, void *found)
+/* What is sought, and where it was found. */
+struct zd_room {
+	u64 size;
+	phys_addr_t start;
+};
+
+static int zd_take_first(struct resource *res, void *data)
 {
-	*(struct resource *)found = *res;
+	struct zd_room *room = data;
+	phys_addr_t start = ALIGN(res->start, PAGES_PER_SECTION * PAGE_SIZE);
+
+	if (start + room->size - 1 > res->end)
+		return 0;
+	room->start = start;
 	return 1;
 }
 
@@ -79,25 +90,25 @@ static phys_addr_t zd_address_space(struct kunit *test, u64 size, u64 align)
 
 static phys_addr_t zd_real_memory(struct kunit *test, u64 size)
 {
-	struct resource res = {};
-	phys_addr_t start;
+	struct zd_room room = { .size = size };
 
 	walk_iomem_res_desc(IORES_DESC_PERSISTENT_MEMORY_LEGACY, IORESOURCE_MEM,
-			    0, -1, &res, zd_take_first);
-	start = ALIGN(res.start, PAGES_PER_SECTION * PAGE_SIZE);
-	if (!res.end || start + size - 1 > res.end)
-		kunit_skip(test, "no memory set aside for the device: boot with memmap=192M!512M");
-	return start;
+			    0, -1, &room, zd_take_first);
+	if (!room.start)
+		kunit_skip(test, "no %llu MiB of memory set aside for the device: boot with memmap=nn!ss",
+			   size / SZ_1M);
+	return room.start;
 }
 
 /**
- * zd_map() - map device memory for the time of a test
+ * zd_new_pgmap() - find device memory for the time of a test
  * @test: the test; skipped, with the reason, if this machine has none
  * @args: what it wants
  *
- * Returns: the pgmap; it and the memory go when the test ends.
+ * Returns: a pgmap for memremap_pages(), not mapped yet; it and the memory go
+ * when the test ends.
  */
-struct dev_pagemap *zd_map(struct kunit *test, const struct zd_range_args *args)
+struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args *args)
 {
 	int nr_ranges = args->nr_ranges ?: 1;
 	u64 size = (u64)args->nr_pages * PAGE_SIZE;
@@ -106,7 +117,6 @@ struct dev_pagemap *zd_map(struct kunit *test, const struct zd_range_args *args)
 	u64 stride = nr_ranges > 1 ? 2 * size : size;
 	struct zd_owner *owner;
 	phys_addr_t start;
-	void *addr;
 	int i;
 
 	if (args->type == MEMORY_DEVICE_PRIVATE && !IS_ENABLED(CONFIG_DEVICE_PRIVATE))
@@ -144,15 +154,30 @@ struct dev_pagemap *zd_map(struct kunit *test, const struct zd_range_args *args)
 		pgmap->altmap.base_pfn = PHYS_PFN(start);
 		pgmap->altmap.free = args->altmap_pages;
 	}
+	return pgmap;
+}
 
-	for (i = 0; i < nr_ranges; i++) {
+/**
+ * zd_map() - map device memory for the time of a test
+ * @test: the test; skipped, with the reason, if this machine has none
+ * @args: what it wants
+ *
+ * Returns: the pgmap; it and the memory go when the test ends.
+ */
+struct dev_pagemap *zd_map(struct kunit *test, const struct zd_range_args *args)
+{
+	struct dev_pagemap *pgmap = zd_new_pgmap(test, args);
+	void *addr;
+	int i;
+
+	for (i = 0; i < pgmap->nr_range; i++) {
 		struct zd_call call = zd_call_for(pgmap, i);
 
 		zd_note(&call);
 	}
 	addr = memremap_pages(pgmap, args->nid);
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(addr), "memremap_pages() of %llu MiB: %pe",
-			       size / SZ_1M, addr);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(addr), "memremap_pages() of %lu MiB: %pe",
+			       args->nr_pages / (SZ_1M / PAGE_SIZE), addr);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, zd_unmap, pgmap));
 	return pgmap;
 }

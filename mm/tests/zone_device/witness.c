@@ -182,6 +182,8 @@ static void zd_check_events(const struct zd_call *call, struct zd_witness *w)
 struct zd_witness zd_init_watched(struct kunit *test, const struct zd_call *call,
 				  enum zd_how how)
 {
+	/* Without the option there is no tracepoint to link to. */
+	const bool traced = IS_ENABLED(CONFIG_DEBUG_PAGE_REF) && how == ZD_TRACED;
 	struct zd_witness w = { .slow_pages = -1, .ref_events = -1 };
 	int i;
 
@@ -194,7 +196,7 @@ struct zd_witness zd_init_watched(struct kunit *test, const struct zd_call *call
 	zd_watch.last = 0;
 	zd_watch.unordered = false;
 	zd_watch.task = current;
-	if (how == ZD_TRACED) {
+	if (traced) {
 		zd_watch.events = kvcalloc(zd_watch.nr_pages + 1,
 					   sizeof(*zd_watch.events), GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, zd_watch.events);
@@ -203,13 +205,11 @@ struct zd_witness zd_init_watched(struct kunit *test, const struct zd_call *call
 
 	zd_init(call);
 
-	if (how == ZD_TRACED) {
+	if (traced) {
 		unregister_trace_page_ref_set(zd_ref_event, NULL);
 		tracepoint_synchronize_unregister();
-		if (!zd_ref_events_lacks()) {
-			w.ref_events = zd_watch.nr_events;
-			zd_check_events(call, &w);
-		}
+		w.ref_events = zd_watch.nr_events;
+		zd_check_events(call, &w);
 		kvfree(zd_watch.events);
 	}
 	zd_watch.task = NULL;

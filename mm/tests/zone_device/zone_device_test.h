@@ -3,9 +3,11 @@
  * What the tests of memmap_init_zone_device() share.
  *
  * range.c    device memory to work on, and the poison in its struct pages
+ * kinds.c    the kinds of device memory that are counted and timed
  * model.c    what each struct page must look like, from the arguments alone
  * witness.c  one call, and what could be observed of how it did its work
  * note.c     tells a watcher outside of the kernel which call comes next
+ * bench_clock.c  how long each call took, if the bench is built in
  * oracle.c   expectations: a call's struct pages against model and slow path,
  *            a call's witness against the path that it ought to have taken
  */
@@ -84,6 +86,22 @@ struct zd_range_args {
 };
 
 /**
+ * struct zd_kind - a kind of device memory that is counted and timed
+ * @name: what the tools call it
+ * @type: pgmap type
+ * @order: order of its compound pages
+ * @altmap: its struct pages are on the device
+ * @full: they are in RAM and none are shared, though @order would allow it
+ */
+struct zd_kind {
+	const char *name;
+	enum memory_type type;
+	unsigned int order;
+	bool altmap;
+	bool full;
+};
+
+/**
  * struct zd_witness - what was observed of one call
  * @slow_pages: calls of the function that builds one page, or -1
  * @ref_events: page_ref_set events for the pages of the call, or -1
@@ -105,6 +123,7 @@ enum zd_how {
 };
 
 /* range.c */
+struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args *args);
 struct dev_pagemap *zd_map(struct kunit *test, const struct zd_range_args *args);
 struct dev_pagemap *zd_clone_pgmap(struct kunit *test,
 				   const struct dev_pagemap *pgmap,
@@ -114,6 +133,11 @@ void zd_poison(const struct zd_call *call, u8 poison);
 void zd_poison_guards(const struct zd_call *call, u8 poison);
 struct page *zd_snapshot(struct kunit *test, const struct zd_call *call);
 int zd_other_node(void);
+
+/* kinds.c */
+const void *zd_next_kind(struct kunit *test, const void *prev, char *desc);
+u64 zd_kind_id(const struct zd_kind *kind);
+struct zd_range_args zd_kind_args(const struct zd_kind *kind, unsigned long nr_pages);
 
 /* model.c */
 unsigned long zd_first_pfn(const struct zd_call *call);
@@ -142,6 +166,9 @@ extern u64 zd_note_id;
 extern const u64 zd_note_page_size;
 extern u8 zd_note_bytes[256];
 void zd_note(const struct zd_call *call);
+
+/* bench_clock.c */
+void zd_bench_line(const struct dev_pagemap *pgmap, u64 loop_ns, u64 whole_ns);
 
 /* oracle.c */
 void zd_expect_model(struct kunit *test, const struct zd_call *call);

@@ -86,17 +86,17 @@ def read(table: Table, lines: Sequence[Sequence[str]], names: Dict[int, str]) ->
 		table.costs[words[1]][names[int(words[2])]] = Cost(int(words[3]), counts)
 
 
-def measure(prepared: tree.Tree, name: str) -> Table:
-	run.build(prepared, TARGET)
-	kernel = plugin.load(prepared, TARGET)
+def measure(prepared: tree.Tree, name: str, on: target.Target = TARGET) -> Table:
+	run.build(prepared, on)
+	kernel = plugin.load(prepared, on)
 	settings = Settings(mode='cost', watches=[Watch(kernel.need(n)) for n in (LOOP, WHOLE)],
 		suspends=('__schedule',))
-	verdict, lines = plugin.boot(prepared, TARGET, kernel, settings, 'cost',
+	verdict, lines = plugin.boot(prepared, on, kernel, settings, 'cost',
 		filter='zone_device_cost.*', kernel_args=KERNEL_ARGS, qemu_args=QEMU_ARGS)
 	if not verdict.ok:
 		report.show([verdict])
 		raise Error(f'cost: the calls to count were not all made ({verdict.log})')
-	table = Table(name, compiler(prepared.build_dir(TARGET.name) / '.config'),
+	table = Table(name, compiler(prepared.build_dir(on.name) / '.config'),
 		'.'.join(map(str, prepared.version)))
 	log = verdict.log.read_text(errors='replace').splitlines() if verdict.log else []
 	read(table, lines, case_names(log))
@@ -107,12 +107,6 @@ def measure(prepared: tree.Tree, name: str) -> Table:
 
 def _number(value: float) -> str:
 	return f'{value:.2f}' if value < 1000 else f'{value:.0f}'
-
-
-def _align(rows: Sequence[Sequence[str]]) -> List[str]:
-	widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
-	return ['  '.join(c.ljust(w) if not i else c.rjust(w)
-		for i, (c, w) in enumerate(zip(row, widths))).rstrip() for row in rows]
 
 
 def _compare(tables: Sequence[Table], function: str, case: str, what: str) -> List[str]:
@@ -138,14 +132,14 @@ def show(tables: Sequence[Table]) -> List[str]:
 				cells = [_number(1000 * t.costs[LOOP][case].per_page(what)) for t in tables] \
 					+ cells[len(tables):]
 			rows.append([f'  {case}', *cells])
-		lines += [*_align(rows), '']
+		lines += [*report.align(rows), '']
 	lines.append(f'{WHOLE}(), instructions per struct page written, and the share of the above')
 	rows = [['', *columns, *(f'share, {t.name}' for t in tables)]]
 	for case in (c for c in cases if c in tables[-1].costs[WHOLE]):
 		shares = [f'{100 * t.costs[LOOP][case].counts["instructions"] / t.costs[WHOLE][case].counts["instructions"]:.0f} %'
 			if case in t.costs[WHOLE] else '-' for t in tables]
 		rows.append([f'  {case}', *_compare(tables, WHOLE, case, 'instructions'), *shares])
-	return lines + _align(rows)
+	return lines + report.align(rows)
 
 
 def as_json(table: Table) -> Dict[str, Any]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 import host
+import machine
 import native_report
 import packages
 import run
@@ -347,8 +348,8 @@ def check(origin: Optional[Source] = None, **how: Any) -> Tuple[int, int, int]:
 def bench() -> int:
 	"""make bench-native"""
 	packages.ensure(PACKAGES)
-	machine = native_report.machine(os.environ.get('CPU', ''))
-	plan = native_report.plan(machine, os.environ.get('SIZE', ''), os.environ.get('ROUNDS', ''))
+	on = machine.machine(os.environ.get('CPU', ''))
+	plan = native_report.plan(on, os.environ.get('SIZE', ''), os.environ.get('ROUNDS', ''))
 	chosen = variants(tree.source())
 	program = build(chosen)
 	if compare(program)[1]:
@@ -356,9 +357,10 @@ def bench() -> int:
 	status, lines, errors = _run(program, ['bench', *plan.arguments()], 3600)
 	if status:
 		raise Error(f'native: {(errors.strip().splitlines() or ["the program failed"])[0]}')
-	trees: Dict[str, str] = {v.name: native_report.describe(v.tree, v.how) for v in chosen}
+	trees: Dict[str, str] = {v.name: ', '.join(filter(None, (v.tree.describe(), v.how)))
+		for v in chosen}
 	compiler = host.output([w for w in _compiler() if w != 'ccache'][:1] + ['--version']).splitlines()[0]
-	result = native_report.Result(machine, plan, trees, compiler, lines)
+	result = native_report.Result(on, plan, trees, compiler, lines)
 	print(result.text(), flush=True)
 	if os.environ.get('JSON'):
 		host.write_atomically(Path(os.path.abspath(os.environ['JSON'])), json.dumps(result.json(), indent=1) + '\n')

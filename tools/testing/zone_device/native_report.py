@@ -1,26 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 """What was measured in user space, on what, and what may be said of it."""
 
-import os
-import re
 from dataclasses import dataclass, field
-from math import comb
-from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from host import Error
-from tree import Tree
+from machine import Machine, human, size_of
+from stats import WIDEST, Ratio, ratio
 
 DEVICE_PAGE = 4096
 # Both have to hold for any tree's text; the program checks its struct page.
 STRUCT_PAGE = 64
 UNIT = 2 << 20
-CONFIDENCE = 0.95
-# An interval that is wider than this share of the ratio decides nothing that
-# the two published measurements differ in.
-WIDEST = 0.15
-FEWEST_ROUNDS = 6
 DEFAULT_ROUNDS = 15
 # Of the rounds of one backing, where ROUNDS= does not say how many.
 SECONDS = 6
@@ -30,90 +22,6 @@ METHODS = {
 	'streaming': 'template + streaming', 'movnti': 'movnti alone', 'memset': 'memset (rep stosb)',
 }
 BACKINGS = {'4k': '4 KiB pages', 'huge': 'huge pages'}
-
-
-def _read(path: str) -> str:
-	try:
-		return Path(path).read_text(errors='replace').strip()
-	except OSError:
-		return ''
-
-
-def _bytes(text: str) -> int:
-	match = re.fullmatch(r'(\d+)([KMGT]?)i?B?', text.strip(), re.I)
-	if not match:
-		raise ValueError(text)
-	return int(match.group(1)) << 10 * ' KMGT'.index(match.group(2).upper() or ' ')
-
-
-def human(size: float) -> str:
-	for unit in ('B', 'KiB', 'MiB', 'GiB'):
-		if size < 1024:
-			return f'{size:.4g} {unit}'
-		size /= 1024
-	return f'{size:.4g} TiB'
-
-
-@dataclass
-class Machine:
-	cpu: int
-	model: str
-	microcode: str
-	governor: str
-	l2: int
-	llc: int
-	available: int
-	kernel: str
-
-
-def _pick_cpu(wanted: str) -> int:
-	allowed = sorted(os.sched_getaffinity(0))
-	if wanted:
-		if not wanted.isdigit() or int(wanted) not in allowed:
-			raise Error(f'CPU={wanted}: no such CPU, or none that may be used')
-		return int(wanted)
-	# Cores may differ: one of the fastest. Interrupts prefer the first CPU.
-	def speed(cpu: int) -> Tuple[int, int]:
-		return int(_read(f'/sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq') or 0), cpu
-	return max(allowed, key=speed)
-
-
-def _caches(cpu: int) -> Dict[int, int]:
-	sizes: Dict[int, int] = {}
-	for index in Path(f'/sys/devices/system/cpu/cpu{cpu}/cache').glob('index*'):
-		if _read(f'{index}/type') != 'Instruction':
-			try:
-				sizes[int(_read(f'{index}/level'))] = _bytes(_read(f'{index}/size'))
-			except ValueError:
-				continue
-	return sizes
-
-
-def _available() -> int:
-	match = re.search(r'^MemAvailable:\s+(\d+) kB', _read('/proc/meminfo'), re.M)
-	available = int(match.group(1)) << 10 if match else 0
-	group = re.search(r'^0::(/.*)$', _read('/proc/self/cgroup'), re.M)
-	where = Path('/sys/fs/cgroup') / (group.group(1).lstrip('/') if group else '')
-	for directory in (where, *where.parents):
-		limit, used = _read(f'{directory}/memory.max'), _read(f'{directory}/memory.current')
-		if limit.isdigit() and used.isdigit():
-			available = min(available, max(int(limit) - int(used), 0))
-	return available
-
-
-def machine(wanted_cpu: str) -> Machine:
-	cpu = _pick_cpu(wanted_cpu)
-	info = _read('/proc/cpuinfo')
-	def of(key: str) -> str:
-		found = re.search(rf'^{key}\s*: (.*)$', info, re.M)
-		return found.group(1) if found else ''
-	caches = _caches(cpu)
-	number = '-'.join(of(k) for k in ('cpu family', 'model', 'stepping'))
-	return Machine(cpu, f'{of("model name")} (family-model-stepping {number})',
-		of('microcode') or 'not readable',
-		_read(f'/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor') or 'not readable',
-		caches.get(2, 1 << 20), max(caches.values(), default=32 << 20), _available(),
-		os.uname().release)
 
 
 @dataclass
@@ -135,7 +43,7 @@ def plan(on: Machine, size: str, rounds: str) -> Plan:
 		raise Error(f'ROUNDS={rounds} is not a number of rounds')
 	if size:
 		try:
-			wanted = _bytes(size) // DEVICE_PAGE * STRUCT_PAGE
+			wanted = size_of(size) // DEVICE_PAGE * STRUCT_PAGE
 		except ValueError:
 			raise Error(f'SIZE={size} is not a size such as 64G') from None
 		if wanted < UNIT:
@@ -151,50 +59,6 @@ def plan(on: Machine, size: str, rounds: str) -> Plan:
 			'of memory are available')
 	return Plan(memmap // STRUCT_PAGE * DEVICE_PAGE, memmap, max(on.l2 // 2 & ~0xffff, 1 << 16),
 		on.llc, int(rounds or DEFAULT_ROUNDS), 0 if rounds else SECONDS, on.cpu)
-
-
-def describe(prepared: Tree, how: str) -> str:
-	text = prepared.source.name
-	if prepared.patches:
-		text += f', {len(prepared.patches)} patches of {prepared.series}'
-	return text + (f', {how}' if how else '')
-
-
-@dataclass
-class Ratio:
-	"""How many times as fast as the reference."""
-	value: float
-	low: float = 0.0
-	high: float = 0.0
-	problem: str = ''
-
-
-def interval(values: Sequence[float]) -> Optional[Tuple[float, float]]:
-	"""The narrowest symmetric pair of order statistics that has the median
-	between them with 95 %. Holds for any distribution, skewed ones included,
-	as long as the rounds are independent; too few rounds have none."""
-	n = len(values)
-	ordered = sorted(values)
-	best = None
-	for k in range(n // 2):
-		# The median is missed when k or fewer values are on one side of it.
-		missed = 2 * sum(comb(n, i) for i in range(k + 1)) / 2 ** n
-		if missed <= 1 - CONFIDENCE:
-			best = ordered[k], ordered[n - 1 - k]
-	return best
-
-
-def ratio(reference: Sequence[float], other: Sequence[float]) -> Ratio:
-	"""Of the two in the same round, since what disturbs a round disturbs both."""
-	paired = [r / o for r, o in zip(reference, other)]
-	value = median(paired)
-	found = interval(paired)
-	if not found:
-		return Ratio(value, problem=f'fewer than {FEWEST_ROUNDS} rounds')
-	low, high = found
-	wide = (high - low) / value
-	problem = f'the interval is {wide:.0%} wide' if wide > WIDEST else ''
-	return Ratio(value, low, high, problem)
 
 
 Key = Tuple[str, str, str]

@@ -17,6 +17,16 @@ FAILURES_SHOWN = 10
 NAMES_SHOWN = 4
 
 
+def align(rows: Sequence[Sequence[str]], left: int = 1, last: str = 'right') -> List[str]:
+	"""Columns: the first @left of them flush left, the others right, but for
+	the last one if it is text."""
+	widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+	def cell(row: Sequence[str], i: int) -> str:
+		is_text = i < left or last == 'left' and i == len(row) - 1
+		return row[i].ljust(widths[i]) if is_text else row[i].rjust(widths[i])
+	return ['  '.join(cell(row, i) for i in range(len(row))).rstrip() for row in rows]
+
+
 def failures(verdict: Verdict) -> List[str]:
 	lines = []
 	for name, printed in verdict.failures[:FAILURES_SHOWN]:

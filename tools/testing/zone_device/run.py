@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import accel
 import host
@@ -200,8 +200,9 @@ def build(tree: Tree, target: Target) -> Path:
 
 def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str] = (),
 	 qemu_args: Sequence[str] = (), timeout: Optional[int] = None,
-	 emulate: bool = False) -> Verdict:
-	"""Boots what build() made and has kunit.py judge it."""
+	 emulate: bool = False, status: Callable[[], str] = lambda: '') -> Verdict:
+	"""Boots what build() made and has kunit.py judge it; @status is asked for
+	a word on its progress meanwhile."""
 	directory = tree.build_dir(target.name)
 	image = directory / target.image
 	limit = timeout or host.number('TIMEOUT') or target.timeout
@@ -219,13 +220,13 @@ def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str
 	env = {**environment(), 'PATH': accel.search_path(target, image, emulate)}
 	start = time.monotonic()
 	expired = False
-	status = 1
+	exit_status = 1
 	try:
-		status = host.run(command, cwd=tree.src, env=env, log=kunit_log, timeout=limit + GRACE,
-			label=f'{target.name}: running')
+		exit_status = host.run(command, cwd=tree.src, env=env, log=kunit_log,
+			timeout=limit + GRACE, status=status, label=f'{target.name}: running')
 	except host.TimedOut:
 		expired = True
-	verdict = judge(target.name, result, log, kunit_log, status, filter)
+	verdict = judge(target.name, result, log, kunit_log, exit_status, filter)
 	verdict.run_seconds = time.monotonic() - start
 	if expired or verdict.run_seconds >= limit:
 		hung = f'the guest hung and was stopped after {limit} s'

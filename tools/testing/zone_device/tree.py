@@ -62,6 +62,11 @@ class Tree:
 	def build_dir(self, target: str) -> Path:
 		return self.dir / 'build' / target
 
+	def describe(self) -> str:
+		if self.patches:
+			return f'{self.source.name}, {len(self.patches)} patches of {self.series}'
+		return f'{self.source.name}, which has {self.features}' if self.features else self.source.name
+
 
 def kernel_version(path: Path) -> Optional[Tuple[int, int]]:
 	try:

@@ -14,6 +14,8 @@ from typing import Any, Callable, Dict, List, NoReturn
 
 sys.dont_write_bytecode = True
 
+import bench
+import bench_compare
 import cost
 import host
 import lint
@@ -49,10 +51,7 @@ class Counts:
 
 def _tree_of(**kwargs: Any) -> tree.Tree:
 	prepared = tree.prepare(**kwargs)
-	applied = f'{len(prepared.patches)} patches of {prepared.series} applied' \
-		if prepared.patches else 'no series applied'
-	own = f'; it has {prepared.features}' if prepared.features and not prepared.patches else ''
-	host.say(f'kernel: {prepared.source.name}, {applied}{own}')
+	host.say(f'kernel: {prepared.describe()}')
 	return prepared
 
 
@@ -219,7 +218,9 @@ def distclean() -> int:
 COMMANDS: Dict[str, Callable[[], int]] = {
 	'kunit': kunit, 'check': check, 'sparse': sparse, 'checkpatch': checkpatch, 'mutants': mutate,
 	'order': order.order, 'order-mutants': order.order_mutants,
-	'cost': cost.cost, 'cost-budget': cost.budget, 'bench-native': native.bench,
+	'cost': cost.cost, 'cost-budget': cost.budget,
+	'bench': bench.bench, 'bench-compare': bench_compare.bench_compare,
+	'bench-native': native.bench,
 	'install': install, 'uninstall': uninstall,
 	'clean': clean, 'distclean': distclean,
 }

@@ -15,9 +15,10 @@ from typing import List, Tuple
 from helper import Case, DATA
 
 import native
-import native_report
 from host import Error
-from native_report import Machine, Result, interval, plan, ratio
+from machine import Machine, machine
+from native_report import Result, plan
+from stats import interval, ratio
 
 CMD = ('savedcmd_mm/mm_init.o := ccache gcc -Wp,-MMD,mm/.mm_init.o.d -nostdinc -I/k/include '
 	'-DKBUILD_BASENAME=\'"mm_init"\' -DX=$(pound)$$ -c -o mm/mm_init.o /k/mm/mm_init.c   ; '
@@ -124,7 +125,7 @@ class Program(Case):
 
 	def test_samples_are_what_the_report_reads(self) -> None:
 		program = self.program()
-		chosen = plan(native_report.machine(''), '128M', '7')
+		chosen = plan(machine(''), '128M', '7')
 		status, lines, _errors = native._run(program, ['bench', *chosen.arguments()], 60)
 		self.assertEqual(status, 0)
 		result = Result(SMALL, chosen, {}, 'gcc', lines)
@@ -203,7 +204,7 @@ class Input(unittest.TestCase):
 	def test_cpu(self) -> None:
 		for cpu in ('9999', 'fast'):
 			with self.assertRaisesRegex(Error, f'CPU={cpu}'):
-				native_report.machine(cpu)
+				machine(cpu)
 
 
 if __name__ == '__main__':

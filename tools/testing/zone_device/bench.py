@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make bench: two kernels boot in turns and are timed binding device memory.
+
+Two guests a turn: in one, ndctl makes namespaces that are unbound and bound
+again, as the series' author did; in the other a suite maps each kind of memory,
+the reviewer's first.
+"""
+
+import datetime
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+import accel
+import bench_page
+import bench_result
+import bench_says
+import bench_text
+import cost
+import guest
+import host
+import machine
+import packages
+import report
+import run
+import target
+import tree
+from bench_result import AUTHOR, REVIEWER, Sample
+from host import Error
+from machine import human, size_of
+from tree import Tree
+
+TARGET = target.TARGETS['x86_64-bench']
+GIB = 1 << 30
+AUTHOR_SIZE, REVIEWER_SIZE = 100 * GIB, 64 * GIB
+# Nothing about time can be learned under TCG, so that a minute must do.
+TCG_SIZE, TCG_ROUNDS, TCG_BOOTS = 16 * GIB, 3, 1
+ROUNDS, BOOTS = 30, 6
+# The reviewer's mean is over ten where the author's is over thirty.
+REVIEWER_SHARE = 3
+# struct pages may take this share of what memory the host has to give.
+MEMORY_SHARE = 0.7
+# A clock that differs by more while guests run makes times hard to compare.
+FREQUENCY_SPREAD = 0.10
+
+
+@dataclass
+class Plan:
+	"""Sizes are bytes of device memory in the author's and the reviewer's guest."""
+	author: int
+	reviewer: int
+	boots: int
+	rounds: int
+	# Why the sizes are not those that were published, if so.
+	scaled: str = ''
+
+
+def _memory(author: int, reviewer: int) -> int:
+	"""What the larger of the two guests makes the host give, in bytes: struct
+	pages of two namespaces; or struct pages in RAM and on the device."""
+	return max(2 * author // 64 + 2 * GIB, 2 * reviewer // 64 + 3 * GIB)
+
+
+def plan(available: int, kvm: bool, size: str, rounds: Optional[int], boots: Optional[int]) -> Plan:
+	rounds = rounds or (ROUNDS if kvm else TCG_ROUNDS)
+	boots = boots or (BOOTS if kvm else TCG_BOOTS)
+	budget = int(available * MEMORY_SHARE)
+	if size:
+		try:
+			wanted = size_of(size) // GIB * GIB
+		except ValueError:
+			raise Error(f'SIZE={size} is not a size such as 64G') from None
+		if wanted < GIB:
+			raise Error(f'SIZE={size}: at least 1 GiB of device memory is needed')
+		if _memory(wanted, wanted) > budget:
+			raise Error(f'SIZE={size}: the guests need {human(_memory(wanted, wanted))} of memory '
+				f'and may use {human(budget)} of the {human(available)} that are available')
+		return Plan(wanted, wanted, boots, rounds, f'SIZE={size}')
+	if not kvm:
+		author = reviewer = TCG_SIZE
+		why = 'no KVM: times mean nothing, so that less will do'
+	else:
+		author, reviewer, why = AUTHOR_SIZE, REVIEWER_SIZE, ''
+	while _memory(author, reviewer) > budget:
+		author, reviewer = author // 2 // GIB * GIB, reviewer // 2 // GIB * GIB
+		why = f'{human(available)} of memory are available'
+		if not reviewer:
+			raise Error(f'the guests need {human(_memory(GIB, GIB))} of memory and may use '
+				f'{human(budget)} of the {human(available)} that are available')
+	return Plan(author, reviewer, boots, rounds, why)
+
+
+@dataclass
+class Watcher:
+	"""What happens on the host while guests run."""
+	huge: int = 0
+	resident: int = 0
+	clocks: List[int] = field(default_factory=list)
+	swapped: int = 0
+
+	def __post_init__(self) -> None:
+		self._swapped_before = self._swaps()
+
+	@staticmethod
+	def _swaps() -> int:
+		return sum(int(n) for n in re.findall(r'^pswp(?:in|out) (\d+)', machine.read('/proc/vmstat'), re.M))
+
+	@staticmethod
+	def _guests() -> List[str]:
+		"""Directories in /proc of the QEMUs that run a kernel of the bench."""
+		found = []
+		for entry in os.listdir('/proc'):
+			if entry.isdigit():
+				line = machine.read(f'/proc/{entry}/cmdline')
+				if 'qemu-system' in line and f'build/{TARGET.name}/{TARGET.image}' in line:
+					found.append(f'/proc/{entry}')
+		return found
+
+	def look(self) -> str:
+		for directory in self._guests():
+			sizes = dict(re.findall(r'^(\w+):\s+(\d+) kB', machine.read(f'{directory}/smaps_rollup'), re.M))
+			if int(sizes.get('Rss', 0)) << 10 > self.resident:
+				self.resident = int(sizes['Rss']) << 10
+				self.huge = sum(int(sizes.get(n, 0)) << 10 for n in ('AnonHugePages', 'ShmemPmdMapped'))
+		speeds = [int(machine.read(str(p)) or 0)
+			for p in Path('/sys/devices/system/cpu').glob('cpu[0-9]*/cpufreq/scaling_cur_freq')]
+		if speeds:
+			self.clocks.append(max(speeds))
+		self.swapped = self._swaps() - self._swapped_before
+		return ''
+
+	def problem(self) -> str:
+		if self.swapped:
+			return f'the host swapped {self.swapped} pages meanwhile'
+		# The slowest and the fastest moments are left out as chance.
+		ordered = sorted(self.clocks)
+		tenth = len(ordered) // 10
+		low, high = (ordered[tenth], ordered[-1 - tenth]) if ordered else (0, 0)
+		if low and (high - low) / low > FREQUENCY_SPREAD:
+			return f'frequency scaling: the fastest CPU ran at {low / 1e6:.2f} to {high / 1e6:.2f} GHz'
+		return ''
+
+	def backing(self) -> str:
+		setting = re.search(r'\[(\w+)\]', machine.read('/sys/kernel/mm/transparent_hugepage/enabled'))
+		share = f'{self.huge / self.resident:.0%} of {human(self.resident)} in huge pages' \
+			if self.resident else 'not readable'
+		return f'{share}; transparent_hugepage={setting.group(1) if setting else "not readable"}'
+
+
+def _judged(verdict: run.Verdict) -> List[str]:
+	if not verdict.ok:
+		report.show([verdict])
+		raise Error('bench: a guest did not do what was to be timed (see above)')
+	assert verdict.log is not None
+	return verdict.log.read_text(errors='replace').splitlines()
+
+
+def namespace_kernel(rounds: int) -> List[str]:
+	"""The kernel's command line where the guest's own init is to run."""
+	# What follows the dashes is for init alone, and so is all that kunit.py
+	# adds. In a word of their own it would lose them.
+	return ['kunit.enable=0', 'console=ttyS0', 'printk.devkmsg=on',
+		'dyndbg="func memmap_init_zone_device +p"', f'-- rounds={rounds}']
+
+
+def namespace_qemu(prepared: Tree, size: int) -> List[str]:
+	"""A machine with two NVDIMMs; the host gives memory as it is touched."""
+	# SeaBIOS, as qboot hands down no table of NVDIMMs.
+	arguments = ['-machine q35,nvdimm=on', '-bios bios-256k.bin',
+		f'-initrd {guest.initramfs(prepared, TARGET)}', f'-m 2G,slots=2,maxmem={(2 * size >> 30) + 16}G']
+	for name in ('nv0', 'nv1'):
+		arguments += [f'-object memory-backend-ram,id={name},size={size >> 20}M,reserve=off',
+			f'-device nvdimm,id={name}d,memdev={name}']
+	return arguments
+
+
+def _boot_namespaces(prepared: Tree, sizes: Plan, watcher: Watcher) -> List[str]:
+	"""The author's: real namespaces on emulated NVDIMMs."""
+	return _judged(run.boot(prepared, TARGET, kernel_args=namespace_kernel(sizes.rounds),
+		qemu_args=namespace_qemu(prepared, sizes.author), status=watcher.look))
+
+
+def _boot_kinds(prepared: Tree, sizes: Plan, watcher: Watcher) -> List[str]:
+	"""The reviewer's, and the rest: memory mapped by the kernel's own suite.
+
+	What is on the device is set aside from the guest's memory above 4 GiB; of
+	it, nothing but struct pages is ever touched."""
+	size = sizes.reviewer
+	ram = 3 * GIB + size + size // 64 + GIB >> 20
+	rounds = max(sizes.rounds // REVIEWER_SHARE - 1, 1)
+	kernel = [f'memmap={size >> 20}M!4G', f'zone_device_init.bench_mib={size >> 20}',
+		f'zone_device_init.bench_rounds={rounds}']
+	return _judged(run.boot(prepared, TARGET, filter='zone_device_bench.*', kernel_args=kernel,
+		qemu_args=[f'-object memory-backend-ram,id=ram,size={ram}M,reserve=off',
+			'-machine memory-backend=ram', f'-m {ram}M'], status=watcher.look))
+
+
+def _wanted() -> Dict[str, Optional[str]]:
+	"""The two sides, and the series of each; None for what SERIES= says."""
+	one, other = (os.environ.get(v) or None for v in ('SERIES_A', 'SERIES_B'))
+	if not (one or other):
+		return {'base': 'none', 'series': None}
+	if not (one and other):
+		raise Error('SERIES_A= and SERIES_B= go together: one of them may be none')
+	if os.path.abspath(one) == os.path.abspath(other):
+		raise Error('SERIES_A= and SERIES_B= are the same: there is nothing to compare')
+	return {'A': one, 'B': other}
+
+
+def _build(wanted: Dict[str, Optional[str]]) -> Dict[str, Tree]:
+	origin = tree.source()
+	if None in wanted.values() and not tree.series_path(origin):
+		raise Error('there is no series to compare with: give the base as KDIR= and the patches as SERIES=')
+	built = {name: tree.prepare(origin, series=series) for name, series in wanted.items()}
+	for name, prepared in built.items():
+		host.say(f'bench: {name}: {prepared.describe()}')
+		run.build(prepared, TARGET)
+	return built
+
+
+def _order(boots: int) -> List[Tuple[int, int]]:
+	"""(pair, side), so that a drift over time meets both sides alike."""
+	return [(pair, side if pair % 2 == 0 else 1 - side) for pair in range(boots) for side in (0, 1)]
+
+
+def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: str) -> Dict[str, str]:
+	on = machine.machine('')
+	config = (next(iter(built.values())).build_dir(TARGET.name) / '.config').read_text()
+	hz = re.search(r'^CONFIG_HZ=(\d+)$', config, re.M)
+	flags = machine.read('/proc/cpuinfo')
+	return {'CPU': on.model, 'microcode': on.microcode,
+		'last level cache': human(on.llc), 'governor': on.governor,
+		'this machine': 'itself a guest' if re.search(r'^flags.* hypervisor', flags, re.M) else 'no hypervisor seen',
+		'host kernel': on.kernel, 'accelerator': accelerator,
+		'QEMU': host.output([TARGET.qemu, '--version']).splitlines()[0],
+		'guest kernel': '; '.join(f'{s}: {t.describe()}' for s, t in built.items()),
+		'HZ': hz.group(1) if hz else '1000', 'compiler': cost.compiler(
+			next(iter(built.values())).build_dir(TARGET.name) / '.config'),
+		'memory behind guests': watcher.backing(),
+		'device memory': f'{human(sizes.author)} a namespace, {human(sizes.reviewer)} else'
+			+ (f' ({sizes.scaled})' if sizes.scaled else ''),
+		'boots, binds': f'{sizes.boots} a side; {sizes.rounds} rebinds of each namespace a boot'}
+
+
+def _reasons(sizes: Plan, watcher: Watcher, kvm: bool) -> Dict[str, str]:
+	if not kvm:
+		return {'': 'times under TCG say nothing about a CPU'}
+	if watcher.problem():
+		return {'': watcher.problem()}
+	llc = machine.machine('').llc
+	small = min(sizes.author, sizes.reviewer) // 64
+	if small < 4 * llc:
+		return {'': f'too small: {human(small)} of struct pages beside {human(llc)} of cache'}
+	return {}
+
+
+def _measure(built: Dict[str, Tree], sizes: Plan, watcher: Watcher) -> List[Sample]:
+	samples: List[Sample] = []
+	names = list(built)
+	for boot, (_pair, side) in enumerate(_order(sizes.boots)):
+		host.say(f'bench: boot {boot + 1} of {2 * sizes.boots}: {names[side]}')
+		for how in (_boot_namespaces, _boot_kinds):
+			samples += bench_result.read(how(built[names[side]], sizes, watcher), names[side], boot)
+	return samples
+
+
+def _cost(built: Dict[str, Tree]) -> Dict[str, Any]:
+	tables = [cost.measure(t, name, TARGET) for name, t in built.items()]
+	listed = []
+	for function in (cost.LOOP, cost.WHOLE):
+		for what in ('instructions', 'bytes stored', 'bytes stored non-temporally'):
+			if function == cost.WHOLE and what != 'instructions':
+				continue
+			listed.append({'name': f'{function}(), {what}', 'function': function, 'what': what, 'rows': [
+				[case, *(t.costs[function][case].per_page(what) if case in t.costs[function] else None
+					for t in tables)] for case in tables[0].costs[function]]})
+	return {'about': 'counted by a QEMU plugin, per struct page written', 'sides': list(built),
+		'tables': listed}
+
+
+def bench() -> int:
+	available = machine.machine('').available
+	# Before the long builds: what cannot work should fail at once.
+	plan(available, True, os.environ.get('SIZE', ''), host.number('ROUNDS'), host.number('BOOTS'))
+	wanted = _wanted()
+	packages.ensure([*packages.of_targets([TARGET]), *guest.PACKAGES])
+	built = _build(wanted)
+	first = next(iter(built.values()))
+	kvm, why = accel.kvm(shutil.which(TARGET.qemu) or TARGET.qemu, first.build_dir(TARGET.name) / TARGET.image)
+	sizes = plan(available, kvm, os.environ.get('SIZE', ''), host.number('ROUNDS'), host.number('BOOTS'))
+	watcher = Watcher()
+	samples = _measure(built, sizes, watcher)
+	reasons = _reasons(sizes, watcher, kvm)
+	facts = _facts(built, sizes, watcher, f'{"KVM" if kvm else "TCG"}: {why}')
+	result = bench_result.collect(samples, {s: t.describe() for s, t in built.items()}, facts, reasons,
+		{AUTHOR: sizes.author, REVIEWER: sizes.reviewer}, _cost(built) if not kvm else None,
+		datetime.datetime.now().astimezone().isoformat(timespec='seconds'), 1000 / int(facts['HZ']))
+	result['says'] = bench_says.says(result)
+	print('\n'.join(bench_text.text(result)), flush=True)
+	_write(result)
+	return 0
+
+
+def _write(result: Dict[str, Any]) -> None:
+	where = host.cache() / 'bench'
+	where.mkdir(parents=True, exist_ok=True)
+	name = datetime.datetime.now().strftime('%Y%m%d-%H%M%S')
+	texts = {'JSON': json.dumps(result, indent=1) + '\n', 'HTML': bench_page.page(result)}
+	for variable, text in texts.items():
+		path = Path(os.path.abspath(os.environ.get(variable) or where / f'{name}.{variable.lower()}'))
+		host.write_atomically(path, text)
+		host.say(f'bench: wrote {path}')

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make bench-compare: two results of make bench beside each other.
+
+Times of two runs are not compared, let alone of two machines: what each run
+says of its own two kernels is.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+from bench_result import BINDS, FORMAT, WHAT
+from host import Error
+from report import align
+
+Key = Tuple[str, str, str]
+
+
+def load(path: str) -> Dict[str, Any]:
+	try:
+		result = json.loads(Path(path).read_text(encoding='utf-8'))
+	except OSError as err:
+		raise Error(f'{path}: {(err.strerror or "cannot be read").lower()}') from None
+	except ValueError:
+		raise Error(f'{path} is not JSON') from None
+	if not isinstance(result, dict) or result.get('format') != FORMAT:
+		raise Error(f'{path} is not a result of make bench')
+	return result
+
+
+def _rows(result: Dict[str, Any]) -> Dict[Key, Dict[str, Any]]:
+	return {(r['experiment'], r['what'], r['binds']): r for r in result['rows']}
+
+
+def judge(one: Dict[str, Any], other: Dict[str, Any]) -> str:
+	"""Whether two runs say the same of a row."""
+	for row in (one, other):
+		if row['verdict'] == 'cannot judge':
+			return f'cannot judge: {row["reason"]}'
+	if one['ratio']['low'] > other['ratio']['high']:
+		return 'differ: less gain in the second'
+	if other['ratio']['low'] > one['ratio']['high']:
+		return 'differ: more gain in the second'
+	return 'agree'
+
+
+def _ratio(row: Dict[str, Any]) -> str:
+	found = row['ratio']
+	interval = f' ({found["low"]:.2f} to {found["high"]:.2f})' if found['low'] else ''
+	return f'{found["value"]:.2f}{interval}'
+
+
+def _counts(result: Dict[str, Any]) -> Dict[str, List[Any]]:
+	if not result['cost']:
+		return {}
+	return {f'{t["name"]}: {r[0]}': r[1:] for t in result['cost']['tables'] for r in t['rows']}
+
+
+def compare(one: Dict[str, Any], other: Dict[str, Any], names: Tuple[str, str]) -> List[str]:
+	lines = []
+	facts = [(f, one['facts'].get(f, '-'), other['facts'].get(f, '-'))
+		for f in {**one['facts'], **other['facts']}]
+	different = [('not the same', *names), *(f for f in facts if f[1] != f[2])]
+	lines += align(different, 3) if len(different) > 1 else ['all that is recorded of the two runs is the same']
+	first, second = _rows(one), _rows(other)
+	table = [['ratio (95 % CI)', 'timed', 'of', *names, '']]
+	for key in (k for k in first if k in second):
+		table.append([key[0], WHAT[key[1]], BINDS[key[2]], _ratio(first[key]), _ratio(second[key]),
+			judge(first[key], second[key])])
+	lines += ['', *align(table, 3, 'left')]
+	missing = [k[0] for k in {**first, **second} if (k in first) != (k in second)]
+	if missing:
+		lines.append(f'in one of them only: {"; ".join(dict.fromkeys(missing))}')
+	counted, again = _counts(one), _counts(other)
+	changed = [(n, v, again[n]) for n, v in counted.items() if n in again and v != again[n]]
+	if changed:
+		lines += ['', *align([['counted', *names], *([n, *(' to '.join('-' if c is None else f'{c:.2f}'
+			for c in v) for v in values)] for n, *values in changed)])]
+	elif counted and again:
+		lines += ['', 'all that was counted is the same']
+	return lines
+
+
+def bench_compare() -> int:
+	files = os.environ.get('FILES', '').split()
+	if len(files) != 2:
+		raise Error('bench-compare wants two results of make bench: make bench-compare A.json B.json')
+	print('\n'.join(compare(load(files[0]), load(files[1]), (files[0], files[1]))), flush=True)
+	return 0

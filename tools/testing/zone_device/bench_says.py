@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the numbers of make bench say, in words: each sentence is made of them.
+
+The same is said of times and, where times mean nothing, of instructions.
+"""
+
+from statistics import median
+from typing import Any, Dict, List, Optional, Tuple
+
+from bench_result import AGAIN, ALL, AUTHOR, FIRST, LOOP, PRINTED, REVIEWED, REVIEWER, WHAT, WHOLE, counted_as
+
+# From what the author timed to what the reviewer did, one difference a step.
+STEPS: List[Tuple[str, str, str]] = [
+	('FS_DAX, order 0, altmap', LOOP, 'the loop, FS_DAX, struct pages on the device'),
+	('FS_DAX, order 0', LOOP, 'in RAM'),
+	(REVIEWED, LOOP, 'PRIVATE'),
+	(REVIEWED, WHOLE, 'all of memremap_pages()'),
+]
+# A step that changes the gain by less explains nothing.
+NOTABLE = 1.10
+# A first bind that takes so much longer has something of its own.
+SLOW_FIRST = 1.5
+
+
+class _Times:
+	"""Milliseconds of a result's samples."""
+	unit = 'time'
+	verb = 'as fast'
+
+	def __init__(self, result: Dict[str, Any]) -> None:
+		self.result = result
+
+	def gain(self, experiment: str, what: str) -> Optional[float]:
+		for row in self.result['rows']:
+			if row['experiment'] == experiment and row['what'] == what and row['binds'] in (AGAIN, ALL) \
+					and row['verdict'] != 'cannot judge':
+				return float(row['ratio']['value'])
+		return None
+
+	def share(self, experiment: str, side: str) -> Optional[float]:
+		found = [s['loop_ns'] / s['whole_ns'] for s in self.result['samples']
+			if s['experiment'] == experiment and s['side'] == side and s['whole_ns'] and s['round']]
+		return median(found) if found else None
+
+
+class _Counts:
+	"""Instructions, as the cost counter has them."""
+	unit = 'instructions'
+	verb = 'fewer instructions'
+
+	def __init__(self, result: Dict[str, Any]) -> None:
+		self.sides = result['cost']['sides']
+		self.tables = {t['function']: {r[0]: r[1:] for r in t['rows']} for t in result['cost']['tables']
+			if t['what'] == 'instructions'}
+		self.loop, self.whole = list(self.tables)
+
+	def _count(self, function: str, experiment: str, side: str) -> Optional[float]:
+		found = self.tables[function].get(counted_as(experiment))
+		return found[self.sides.index(side)] if found else None
+
+	def gain(self, experiment: str, what: str) -> Optional[float]:
+		one, other = (self._count(self.loop if what == LOOP else self.whole, experiment, s)
+			for s in self.sides)
+		return one / other if one and other else None
+
+	def share(self, experiment: str, side: str) -> Optional[float]:
+		loop, whole = (self._count(f, experiment, side) for f in (self.loop, self.whole))
+		return loop / whole if loop and whole else None
+
+
+def _dominant(figures: Any, experiment: str, sides: List[str]) -> str:
+	"""What most of a memremap_pages() is, on each side."""
+	one, other = (figures.share(experiment, s) for s in sides)
+	loop, whole = (figures.gain(experiment, w) for w in (LOOP, WHOLE))
+	if one is None or other is None:
+		return ''
+	by = ['the memmap loop' if s >= 0.5 else 'what is not the memmap loop' for s in (one, other)]
+	who = f'is dominated by {by[0]}' if by[0] == by[1] \
+		else f'is dominated by {by[0]} in {sides[0]} and by {by[1]} in {sides[1]}'
+	text = f'{experiment}: memremap_pages() {who}; the loop is {one:.0%} of its {figures.unit} in ' \
+		f'{sides[0]} and {other:.0%} in {sides[1]}'
+	if loop and whole:
+		most = 1 / (1 - one) if one < 0.995 else 0
+		limit = f'; a loop that cost nothing would make it {most:.1f}' if most else ''
+		text += f', so that {loop:.2f} times {figures.verb} in the loop is {whole:.2f} in all{limit}'
+	return text + '.'
+
+
+def _steps(figures: Any) -> str:
+	"""Which of the differences between the two measurements matters."""
+	known = [(figures.gain(e, w), name) for e, w, name in STEPS]
+	if any(g is None for g, _ in known):
+		return ''
+	text = ', '.join(f'{name}: {gain:.2f}' for gain, name in known)
+	changes = [(max(a[0] / b[0], b[0] / a[0]), b[1]) for a, b in zip(known, known[1:])]
+	most = max(changes)
+	why = f'The step that changes most is "{most[1]}", by a factor of {most[0]:.2f}' \
+		if most[0] >= NOTABLE else 'No step changes it by much'
+	return f'From the author\'s measurement to the reviewer\'s, times {figures.verb}: {text}. {why}.'
+
+
+def _first(result: Dict[str, Any], experiment: str, sides: List[str]) -> str:
+	"""What first binds have that others do not."""
+	found: Dict[str, float] = {}
+	for side in sides:
+		times: Dict[bool, List[float]] = {True: [], False: []}
+		for s in result['samples']:
+			if s['experiment'] == experiment and s['side'] == side:
+				times[s['round'] == 0].append(s['loop_ns'])
+		if not times[True] or not times[False]:
+			return ''
+		found[side] = median(times[True]) / median(times[False])
+	if min(found.values()) < SLOW_FIRST:
+		return ''
+	return f'{experiment}: the loop of a first bind takes {found[sides[0]]:.1f} times as long as that of ' \
+		f'a rebind in {sides[0]} and {found[sides[1]]:.1f} times in {sides[1]}: the host finds the memory ' \
+		'that the guest touches for the first time, and no way to write it makes that faster.'
+
+
+def _outcome(row: Dict[str, Any]) -> str:
+	found = row['ratio']
+	binds = {FIRST: 'first bind', AGAIN: 'rebinds', ALL: 'mean of all binds'}[row['binds']]
+	text = f'{row["experiment"]}, {WHAT[row["what"]]}, {binds}: '
+	if row['verdict'] == 'cannot judge':
+		return text + f'cannot judge, {row["reason"]}.'
+	return text + f'{found["value"]:.2f} times as fast (95 % CI {found["low"]:.2f} to ' \
+		f'{found["high"]:.2f}), published {row["published"]["ratio"]:.2f}: {row["verdict"]}.'
+
+
+def says(result: Dict[str, Any]) -> List[str]:
+	"""Paragraphs, what matters most first."""
+	sides = list(result['sides'])
+	figures: Any = _Times(result)
+	paragraphs = []
+	if result['cannot_judge']:
+		paragraphs.append(f'Cannot judge whether the published times are reproduced: {result["cannot_judge"]}.')
+		if not result['cost']:
+			return paragraphs
+		figures = _Counts(result)
+		paragraphs[0] += ' What follows is about instructions, which were counted: ' \
+			'how long a CPU takes for them they do not say.'
+	else:
+		paragraphs.append(' '.join(_outcome(r) for r in result['rows'] if r['published']))
+	main = [e['name'] for e in result['experiments'] if e['group'] in (AUTHOR, REVIEWER)]
+	paragraphs.append(' '.join(filter(None, (_dominant(figures, e, sides) for e in main))))
+	paragraphs.append(_steps(figures))
+	if not result['cannot_judge']:
+		paragraphs.append(' '.join(filter(None, (_first(result, e, sides) for e in main))))
+	return [p for p in paragraphs if p]

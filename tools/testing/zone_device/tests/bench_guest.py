@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The guests of make bench, for real and as small as can be: that there is
+something to time, and that it is not silently nothing."""
+
+import unittest
+from typing import List
+
+import helper  # noqa: F401: finds the tools
+
+import bench
+import bench_result
+import report
+import run
+import tree
+from bench_result import Sample
+
+PLAN = bench.Plan(author=bench.GIB, reviewer=bench.GIB, boots=1, rounds=2)
+
+
+class Guest(unittest.TestCase):
+	@classmethod
+	def setUpClass(cls) -> None:
+		cls.tree = tree.prepare()
+		run.build(cls.tree, bench.TARGET)
+
+	def samples(self, log: List[str]) -> List[Sample]:
+		return bench_result.read(log, 'series', 0)
+
+	def test_namespaces(self) -> None:
+		watcher = bench.Watcher()
+		found = self.samples(bench._boot_namespaces(self.tree, PLAN, watcher))
+		self.assertEqual([(s.experiment, s.round) for s in found],
+			[(e, n) for e, _kind in bench_result.NAMESPACES.values() for n in range(PLAN.rounds + 1)])
+		for sample in found:
+			self.assertIsNotNone(sample.printed_ms, sample)
+			assert sample.whole_ns
+			self.assertGreater(sample.whole_ns, sample.loop_ns, sample)
+		# Only a guest that is seen can be said to have huge pages.
+		self.assertGreater(watcher.resident, 64 << 20)
+
+	def test_namespaces_that_cannot_be_made(self) -> None:
+		verdict = run.boot(self.tree, bench.TARGET, kernel_args=bench.namespace_kernel(1),
+			qemu_args=bench.namespace_qemu(self.tree, bench.GIB)[:-2])
+		self.assertEqual((verdict.passed, verdict.failed), (1, 1))
+		self.assertIn('ndctl create-namespace --mode=devdax', '\n'.join(report.failures(verdict)))
+
+	def test_kinds(self) -> None:
+		found = self.samples(bench._boot_kinds(self.tree, PLAN, bench.Watcher()))
+		names = list(dict.fromkeys(s.experiment for s in found))
+		self.assertEqual(len(names), 18)
+		self.assertEqual(names[0], bench_result.REVIEWED)
+		for name in names:
+			rounds = [s.round for s in found if s.experiment == name]
+			self.assertEqual(rounds, [0, 1], name)
+		# Where none can be mapped there is no time of a mapping either.
+		self.assertEqual({s.experiment for s in found if not s.whole_ns},
+			{n for n in names if n.endswith('full')})
+
+
+if __name__ == '__main__':
+	unittest.main()

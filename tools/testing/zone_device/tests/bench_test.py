@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Samples in, rows and words out; and what make bench asks of the machine."""
+
+import copy
+import json
+import unittest
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from helper import Case, REPO
+
+import bench
+import bench_compare
+import bench_result
+import bench_says
+import bench_text
+import guest
+from bench_result import AGAIN, ALL, FIRST, LOOP, PRINTED, REVIEWED, WHOLE, Published, Sample
+from host import Error
+from stats import Ratio
+
+GIB = 1 << 30
+FSDAX, DEVDAX = (n for n, _kind in bench_result.NAMESPACES.values())
+SIDES = {'base': 'linux', 'series': 'linux, 8 patches'}
+
+LOG = '''
+[    1.2] zone_device_bench: type=1 order=0 altmap=0 pages=9 written=9 loop_ns=999 whole_ns=9999
+[    1.3]     # zone_device_bench: kind=fsdax
+[    1.4] zone_device_bench: type=3 order=0 altmap=1 pages=9 written=8 loop_ns=5000000 whole_ns=7000000
+[    1.4] zone_device_bench: printed_ms=4
+[    1.5] zone_device_bench: type=3 order=0 altmap=1 pages=9 written=8 loop_ns=2000000 whole_ns=3000000
+[    1.5] zone_device_bench: printed_ms=0
+[    1.6]     ok 1 fsdax
+[    1.7] zone_device_bench: type=1 order=0 altmap=0 pages=9 written=9 loop_ns=999 whole_ns=9999
+[    1.8]     # zone_device_bench: kind=FS_DAX, order 9, full
+[    1.9] zone_device_bench: type=3 order=9 altmap=1 pages=9 written=9 loop_ns=1000 whole_ns=0
+[    2.0]         ok 12 FS_DAX, order 9, full
+'''.splitlines()
+
+
+def measured(boots: int = 6, rounds: int = 5, first: float = 3.0, loop: float = 2.4,
+	     rest: float = 100.0, noise: float = 0.0) -> List[Sample]:
+	"""Loops of 100 ms in the base, @loop times as fast in the series, and
+	@rest ms around them in either."""
+	samples = []
+	for boot in range(2 * boots):
+		side = 'base' if (boot + 1) // 2 % 2 == 0 else 'series'
+		for experiment in (FSDAX, DEVDAX, REVIEWED, 'FS_DAX, order 0, altmap', 'FS_DAX, order 0'):
+			for number in range(rounds + 1):
+				ms = 100.0 / (loop if side == 'series' else 1) * (first if not number else 1)
+				ms *= 1 + noise * (boot % 3)
+				samples.append(Sample(experiment, side, boot, number, ms * 1e6, (ms + rest) * 1e6,
+					ms if experiment in (FSDAX, DEVDAX) else None))
+	return samples
+
+
+def result(samples: Optional[List[Sample]] = None, reasons: Optional[Dict[str, str]] = None,
+	   cost: Any = None, sides: Dict[str, str] = SIDES) -> Dict[str, Any]:
+	found = bench_result.collect(measured() if samples is None else samples, sides, {'CPU': 'a CPU'},
+		reasons or {}, {'author': 100 * GIB, 'reviewer': 64 * GIB}, cost, '2026-01-01T00:00:00+00:00', 4.0)
+	found['says'] = bench_says.says(found)
+	return dict(json.loads(json.dumps(found)))
+
+
+def row(found: Dict[str, Any], experiment: str, what: str, binds: str) -> Dict[str, Any]:
+	return next(r for r in found['rows']
+		if (r['experiment'], r['what'], r['binds']) == (experiment, what, binds))
+
+
+COST = {'about': 'counted', 'sides': ['base', 'series'], 'tables': [
+	{'name': 'loop', 'function': 'loop', 'what': 'instructions', 'rows': [
+		['FS_DAX, order 0, altmap', 60.0, 12.0], ['FS_DAX, order 0', 60.0, 12.0], [REVIEWED, 60.0, 12.0],
+		['GENERIC, order 9, full, altmap', 60.0, 12.0]]},
+	{'name': 'loop, bytes', 'function': 'loop', 'what': 'bytes stored', 'rows': [[REVIEWED, 1.0, 2.0]]},
+	{'name': 'whole', 'function': 'whole', 'what': 'instructions', 'rows': [
+		['FS_DAX, order 0, altmap', 80.0, 40.0], ['FS_DAX, order 0', 80.0, 40.0], [REVIEWED, 80.0, 64.0],
+		['GENERIC, order 9, full, altmap', 80.0, 40.0]]}]}
+
+
+class Log(unittest.TestCase):
+	def test_what_is_no_experiments_is_left_out(self) -> None:
+		found = bench_result.read(LOG, 'base', 3)
+		self.assertEqual([(s.experiment, s.boot, s.round, s.loop_ns, s.whole_ns, s.printed_ms) for s in found], [
+			(FSDAX, 3, 0, 5e6, 7e6, 4.0), (FSDAX, 3, 1, 2e6, 3e6, 0.0),
+			('FS_DAX, order 9, full', 3, 0, 1000.0, None, None)])
+
+	def test_the_kernel_and_the_reader_speak_of_the_same(self) -> None:
+		"""The words that are read are those that C and the guest's init write."""
+		clock = (REPO / 'mm/tests/zone_device/bench_clock.c').read_text()
+		self.assertIn('loop_ns=%llu whole_ns=%llu\\n', clock)
+		init = guest.INIT.read_text()
+		for name in bench_result.NAMESPACES:
+			self.assertRegex(init, rf'\ntry \d {name} ')
+		kinds = (REPO / 'mm/tests/zone_device/kinds.c').read_text()
+		for name in [REVIEWED, *(k for _n, k in bench_result.NAMESPACES.values()),
+				*(e for e, _w, _n in bench_says.STEPS)]:
+			self.assertIn(f'"{name}"', kinds)
+		# All rounds are the first one's, and the others have a third of them.
+		self.assertLess(kinds.index(f'"{REVIEWED}"'), kinds.index('"PRIVATE, order 9'))
+
+
+class Rows(unittest.TestCase):
+	def test_reproduced(self) -> None:
+		found = row(result(), FSDAX, PRINTED, AGAIN)
+		self.assertEqual(found['verdict'], 'reproduced')
+		self.assertAlmostEqual(found['ratio']['value'], 2.4)
+		self.assertEqual(found['published']['series_ms'], 108.36)
+		self.assertAlmostEqual(found['median_ms']['base'], 100.0)
+
+	def test_first_binds_apart(self) -> None:
+		found = result()
+		self.assertAlmostEqual(row(found, FSDAX, PRINTED, FIRST)['median_ms']['base'], 300.0)
+		self.assertAlmostEqual(row(found, FSDAX, LOOP, AGAIN)['median_ms']['base'], 100.0)
+
+	def test_the_reviewers_mean_has_the_first_bind_in_it(self) -> None:
+		found = row(result(), REVIEWED, WHOLE, ALL)
+		self.assertAlmostEqual(found['median_ms']['base'], (300 + 5 * 100) / 6 + 100)
+		self.assertEqual(found['published']['ratio'], 0.97)
+
+	def test_judge(self) -> None:
+		author, reviewer = Published(2.42), Published(0.97)
+		for found, published, expected in [
+				(Ratio(2.3, 2.2, 2.4), author, 'reproduced'), (Ratio(1.2, 1.1, 1.3), author, 'not reproduced'),
+				(Ratio(6.0, 5.5, 6.5), author, 'not reproduced'), (Ratio(1.0, 0.97, 1.03), author, 'not reproduced'),
+				(Ratio(0.9, 0.85, 0.95), author, 'opposite'), (Ratio(0.97, 0.96, 0.98), reviewer, 'reproduced'),
+				(Ratio(0.8, 0.78, 0.82), reviewer, 'not reproduced'), (Ratio(1.2, 1.1, 1.3), reviewer, 'opposite'),
+				(Ratio(0.98, 0.96, 1.01), reviewer, 'cannot judge'), (Ratio(1.01, 0.99, 1.03), reviewer, 'not reproduced'),
+				(Ratio(1.2, 1.1, 1.3), None, 'faster'), (Ratio(0.9, 0.8, 0.95), None, 'slower'),
+				(Ratio(1.0, 0.9, 1.05), None, 'no difference')]:
+			self.assertEqual(bench_result.judge(found, published, '')[0], expected, (found, published))
+
+	def test_a_reason_is_stronger_than_any_number(self) -> None:
+		self.assertEqual(bench_result.judge(Ratio(2.4, 2.3, 2.5), Published(2.42), 'TCG'), ('cannot judge', 'TCG'))
+		for found in result(reasons={'': 'TCG'})['rows']:
+			self.assertEqual((found['verdict'], found['reason']), ('cannot judge', 'TCG'))
+
+	def test_too_few_boots(self) -> None:
+		found = row(result(measured(boots=5)), FSDAX, PRINTED, AGAIN)
+		self.assertEqual((found['verdict'], found['reason']), ('cannot judge', 'fewer than 6 boots'))
+
+	def test_too_noisy(self) -> None:
+		found = row(result(measured(noise=0.3)), FSDAX, LOOP, AGAIN)
+		self.assertEqual(found['verdict'], 'cannot judge')
+		self.assertIn('wide', found['reason'])
+
+	def test_too_small_for_the_clock(self) -> None:
+		found = row(result(measured(loop=4.0)), FSDAX, PRINTED, AGAIN)
+		self.assertEqual(found['reason'], 'too small: 25 ms by a clock of 4 ms steps')
+		# Nanoseconds have no such steps.
+		self.assertEqual(row(result(measured(loop=4.0)), FSDAX, LOOP, AGAIN)['verdict'], 'faster')
+
+	def test_no_time_at_all(self) -> None:
+		samples = measured(loop=1.0)
+		for sample in samples:
+			if sample.boot == 4:
+				sample.printed_ms = 0.0
+		found = row(result(samples), FSDAX, PRINTED, AGAIN)
+		self.assertEqual((found['verdict'], found['ratio']['value']), ('cannot judge', 0.0))
+		self.assertIn('no time', found['reason'])
+
+	def test_two_series_have_nothing_published(self) -> None:
+		samples = measured()
+		for sample in samples:
+			sample.side = {'base': 'A', 'series': 'B'}[sample.side]
+		found = row(result(samples, sides={'A': 'v4', 'B': 'v5'}), FSDAX, PRINTED, AGAIN)
+		self.assertEqual((found['published'], found['verdict']), (None, 'faster'))
+
+
+class Words(unittest.TestCase):
+	def test_what_dominates(self) -> None:
+		said = ' '.join(result()['says'])
+		self.assertIn('is dominated by the memmap loop in base and by what is not the memmap loop in series', said)
+		self.assertIn('the loop is 50% of its time in base and 29% in series', said)
+		self.assertIn('2.40 times as fast in the loop is 1.41 in all', said)
+
+	def test_the_step_that_matters(self) -> None:
+		said = ' '.join(result()['says'])
+		self.assertIn('The step that changes most is "all of memremap_pages()"', said)
+		self.assertIn('No step changes it by much', ' '.join(result(measured(rest=0.1))['says']))
+
+	def test_first_binds_only_where_they_are_slow(self) -> None:
+		self.assertIn('first bind takes 3.0 times as long', ' '.join(result()['says']))
+		self.assertNotIn('the loop of a first bind', ' '.join(result(measured(first=1.1))['says']))
+
+	def test_instructions_where_time_means_nothing(self) -> None:
+		said = result(reasons={'': 'TCG'}, cost=COST)['says']
+		self.assertIn('Cannot judge', said[0])
+		self.assertIn('the loop is 75% of its instructions in base and 30% in series', ' '.join(said))
+		self.assertIn('5.00 times fewer instructions in the loop is 2.00 in all', ' '.join(said))
+		self.assertIn('"all of memremap_pages()", by a factor of 4.00', ' '.join(said))
+		self.assertNotIn('as fast', ' '.join(said))
+
+	def test_nothing_is_said_of_what_is_not_there(self) -> None:
+		self.assertEqual(len(result(reasons={'': 'TCG'})['says']), 1)
+
+	def test_terminal(self) -> None:
+		said = '\n'.join(bench_text.text(result(cost=COST)))
+		self.assertRegex(said, r'nd_pmem, fsdax +memmap loop, as pr_debug\(\) prints it +rebinds +100\.0 +41\.7 +0%/0% '
+			r'+2\.40 +2\.40 to 2\.40 +2\.42 +reproduced')
+		self.assertRegex(said, r'PRIVATE, order 0 +60\.00 +12\.00 +0\.20')
+		said = '\n'.join(bench_text.text(result(reasons={'': 'TCG'})))
+		# Once, and not in each row.
+		self.assertEqual(said.count('Cannot judge: TCG'), 1)
+		self.assertNotIn('cannot judge: TCG', said)
+
+
+class Machine(unittest.TestCase):
+	def plan(self, available: int, kvm: bool = True, size: str = '') -> bench.Plan:
+		return bench.plan(available * GIB, kvm, size, None, None)
+
+	def test_as_published_where_there_is_room(self) -> None:
+		found = self.plan(32)
+		self.assertEqual((found.author, found.reviewer, found.boots, found.rounds, found.scaled),
+			(100 * GIB, 64 * GIB, 6, 30, ''))
+
+	def test_scaled_and_said_so(self) -> None:
+		found = self.plan(6)
+		self.assertLess(bench._memory(found.author, found.reviewer), 6 * GIB)
+		self.assertEqual((found.author, found.reviewer), (50 * GIB, 32 * GIB))
+		self.assertIn('6 GiB of memory are available', found.scaled)
+
+	def test_less_will_do_without_kvm(self) -> None:
+		found = self.plan(32, kvm=False)
+		self.assertEqual((found.author, found.boots), (16 * GIB, 1))
+		self.assertIn('no KVM', found.scaled)
+
+	def test_what_cannot_be(self) -> None:
+		for size, words in (('2000G', 'need .* of memory'), ('x', 'not a size'), ('1M', 'at least 1 GiB')):
+			with self.assertRaisesRegex(Error, words):
+				self.plan(8, size=size)
+		with self.assertRaisesRegex(Error, 'may use'):
+			self.plan(1)
+
+	def test_sides_take_turns(self) -> None:
+		self.assertEqual([s for _p, s in bench._order(3)], [0, 1, 1, 0, 0, 1])
+
+	def test_swapping_and_scaling(self) -> None:
+		watcher = bench.Watcher(clocks=[3000000] * 20)
+		self.assertEqual(watcher.problem(), '')
+		watcher.clocks += [2000000] * 20
+		self.assertIn('2.00 to 3.00 GHz', watcher.problem())
+		watcher.swapped = 7
+		self.assertIn('swapped 7 pages', watcher.problem())
+
+
+class Series(Case):
+	def test_one_of_two(self) -> None:
+		self.assertOneSentence(self.bench(SERIES_A='none'), 'SERIES_A= and SERIES_B= go together')
+
+	def test_the_same_twice(self) -> None:
+		self.assertOneSentence(self.bench(SERIES_A='x', SERIES_B='./x'), 'nothing to compare')
+
+	def test_no_series(self) -> None:
+		self.assertOneSentence(self.bench(SERIES='none'), 'no series to compare with')
+
+	def test_size(self) -> None:
+		self.assertOneSentence(self.bench(SIZE='9000T'), 'SIZE=9000T')
+
+	def bench(self, **variables: str) -> Any:
+		return self.zd('bench', KDIR=self.kernel(), **variables)
+
+
+class Compare(Case):
+	def write(self, name: str, found: Any) -> str:
+		path = self.dir / name
+		path.write_text(found if isinstance(found, str) else json.dumps(found))
+		return str(path)
+
+	def lines(self, one: Dict[str, Any], other: Dict[str, Any]) -> str:
+		return '\n'.join(bench_compare.compare(one, other, ('a', 'b')))
+
+	def test_agree_and_differ(self) -> None:
+		said = self.lines(result(), result())
+		self.assertIn('all that is recorded of the two runs is the same', said)
+		self.assertRegex(said, r'nd_pmem, fsdax .* agree')
+		self.assertNotIn('differ', said)
+		said = self.lines(result(), result(measured(loop=1.1)))
+		self.assertRegex(said, r'nd_pmem, fsdax .* differ: less gain in the second')
+		self.assertIn('more gain in the second', self.lines(result(measured(loop=1.1)), result()))
+
+	def test_what_cannot_be_judged_is_not_compared(self) -> None:
+		self.assertRegex(self.lines(result(), result(reasons={'': 'TCG'})), r'fsdax .* cannot judge: TCG')
+
+	def test_facts_and_counts(self) -> None:
+		one, other = result(cost=COST), result(cost=COST)
+		self.assertIn('all that was counted is the same', self.lines(one, other))
+		other = copy.deepcopy(other)
+		other['facts']['CPU'] = 'another'
+		other['cost']['tables'][0]['rows'][2][2] = 11.0
+		said = self.lines(one, other)
+		self.assertRegex(said, r'CPU +a CPU +another')
+		self.assertRegex(said, r'loop: PRIVATE, order 0 +60\.00 to 12\.00 +60\.00 to 11\.00')
+
+	def test_bad_files(self) -> None:
+		good = self.write('good.json', result())
+		for text, words in (('{', 'is not JSON'), ('{}', 'not a result of make bench'), ('[]', 'not a result')):
+			done = self.zd('bench-compare', FILES=f'{good} {self.write("bad.json", text)}')
+			self.assertOneSentence(done, words, 'bad.json')
+		self.assertOneSentence(self.zd('bench-compare', FILES=f'{good} {self.dir}/none'), 'no such file')
+		self.assertOneSentence(self.zd('bench-compare', FILES=good), 'wants two results')
+
+	def test_through_make(self) -> None:
+		import subprocess
+		paths = [Path(self.write(n, result())) for n in ('a.json', 'b.json')]
+		done = subprocess.run(['make', '-f', str(REPO / 'Makefile'), 'bench-compare', *map(str, paths)], check=False,
+			text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+		self.assertEqual(done.returncode, 0, done.stdout)
+		self.assertIn('agree', done.stdout)
+		self.assertNotIn('Nothing to be done', done.stdout)
+
+
+if __name__ == '__main__':
+	unittest.main()
