@@ -72,7 +72,7 @@ static void zd_bench_test(struct kunit *test)
 	unsigned int rounds = bench_rounds;
 
 	args = zd_kind_args(kind, ALIGN_DOWN(nr_pages, PAGES_PER_SECTION));
-	KUNIT_ASSERT_NE_MSG(test, 0, args.nr_pages, "bench_mib=%lu is less than a section of memory",
+	KUNIT_ASSERT_NE_MSG(test, 0, args.nr_pages, "bench_mib=%lu is less than a section",
 			    bench_mib);
 	if (zd_kind_id(kind) > 1)
 		rounds = DIV_ROUND_UP(bench_rounds, 3);

@@ -95,7 +95,7 @@ static phys_addr_t zd_real_memory(struct kunit *test, u64 size)
 	walk_iomem_res_desc(IORES_DESC_PERSISTENT_MEMORY_LEGACY, IORESOURCE_MEM,
 			    0, -1, &room, zd_take_first);
 	if (!room.start)
-		kunit_skip(test, "no %llu MiB of memory set aside for the device: boot with memmap=nn!ss",
+		kunit_skip(test, "no %llu MiB set aside for the device: boot with memmap=nn!ss",
 			   size / SZ_1M);
 	return room.start;
 }

@@ -11,9 +11,10 @@ import json
 import os
 import re
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 import accel
 import bench_page
@@ -46,6 +47,7 @@ REVIEWER_SHARE = 3
 MEMORY_SHARE = 0.7
 # A clock that differs by more while guests run makes times hard to compare.
 FREQUENCY_SPREAD = 0.10
+LOOK_SECONDS = 2.0
 
 
 @dataclass
@@ -104,6 +106,7 @@ class Watcher:
 
 	def __post_init__(self) -> None:
 		self._swapped_before = self._swaps()
+		self._next = 0.0
 
 	@staticmethod
 	def _swaps() -> int:
@@ -121,6 +124,10 @@ class Watcher:
 		return found
 
 	def look(self) -> str:
+		"""Now and then, as a look takes time that a guest may want."""
+		if time.monotonic() < self._next:
+			return ''
+		self._next = time.monotonic() + LOOK_SECONDS
 		for directory in self._guests():
 			sizes = dict(re.findall(r'^(\w+):\s+(\d+) kB', machine.read(f'{directory}/smaps_rollup'), re.M))
 			if int(sizes.get('Rss', 0)) << 10 > self.resident:
@@ -222,15 +229,22 @@ def _build(wanted: Dict[str, Optional[str]]) -> Dict[str, Tree]:
 	return built
 
 
-def _order(boots: int) -> List[Tuple[int, int]]:
-	"""(pair, side), so that a drift over time meets both sides alike."""
-	return [(pair, side if pair % 2 == 0 else 1 - side) for pair in range(boots) for side in (0, 1)]
+def _order(boots: int) -> List[int]:
+	"""Whose turn it is, so that a drift over time meets both sides alike."""
+	return [side if pair % 2 == 0 else 1 - side for pair in range(boots) for side in (0, 1)]
+
+
+def _config(built: Dict[str, Tree], option: str) -> str:
+	"""What both kernels were configured with."""
+	text = (next(iter(built.values())).build_dir(TARGET.name) / '.config').read_text()
+	found = re.search(rf'^CONFIG_{option}="?(.*?)"?$', text, re.M)
+	if not found:
+		raise Error(f'bench: the kernel was built without CONFIG_{option}')
+	return found.group(1)
 
 
 def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: str) -> Dict[str, str]:
 	on = machine.machine('')
-	config = (next(iter(built.values())).build_dir(TARGET.name) / '.config').read_text()
-	hz = re.search(r'^CONFIG_HZ=(\d+)$', config, re.M)
 	flags = machine.read('/proc/cpuinfo')
 	return {'CPU': on.model, 'microcode': on.microcode,
 		'last level cache': human(on.llc), 'governor': on.governor,
@@ -238,8 +252,7 @@ def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: s
 		'host kernel': on.kernel, 'accelerator': accelerator,
 		'QEMU': host.output([TARGET.qemu, '--version']).splitlines()[0],
 		'guest kernel': '; '.join(f'{s}: {t.describe()}' for s, t in built.items()),
-		'HZ': hz.group(1) if hz else '1000', 'compiler': cost.compiler(
-			next(iter(built.values())).build_dir(TARGET.name) / '.config'),
+		'HZ': _config(built, 'HZ'), 'compiler': _config(built, 'CC_VERSION_TEXT'),
 		'memory behind guests': watcher.backing(),
 		'device memory': f'{human(sizes.author)} a namespace, {human(sizes.reviewer)} else'
 			+ (f' ({sizes.scaled})' if sizes.scaled else ''),
@@ -261,7 +274,7 @@ def _reasons(sizes: Plan, watcher: Watcher, kvm: bool) -> Dict[str, str]:
 def _measure(built: Dict[str, Tree], sizes: Plan, watcher: Watcher) -> List[Sample]:
 	samples: List[Sample] = []
 	names = list(built)
-	for boot, (_pair, side) in enumerate(_order(sizes.boots)):
+	for boot, side in enumerate(_order(sizes.boots)):
 		host.say(f'bench: boot {boot + 1} of {2 * sizes.boots}: {names[side]}')
 		for how in (_boot_namespaces, _boot_kinds):
 			samples += bench_result.read(how(built[names[side]], sizes, watcher), names[side], boot)
@@ -298,7 +311,7 @@ def bench() -> int:
 	facts = _facts(built, sizes, watcher, f'{"KVM" if kvm else "TCG"}: {why}')
 	result = bench_result.collect(samples, {s: t.describe() for s, t in built.items()}, facts, reasons,
 		{AUTHOR: sizes.author, REVIEWER: sizes.reviewer}, _cost(built) if not kvm else None,
-		datetime.datetime.now().astimezone().isoformat(timespec='seconds'), 1000 / int(facts['HZ']))
+		datetime.datetime.now().astimezone().isoformat(timespec='seconds'), 1000 / int(_config(built, 'HZ')))
 	result['says'] = bench_says.says(result)
 	print('\n'.join(bench_text.text(result)), flush=True)
 	_write(result)

@@ -234,7 +234,7 @@ class Page:
 		cells.append(f'<td class="n">{_two(ratio.get("value") or None)}{sure}</td>')
 		if not brief:
 			paper = row.get('published') or {}
-			times = f'<small>{_ms(paper.get("base_ms"))} → {_ms(paper.get("series_ms"))} ms</small>' \
+			times = f'<small>{paper["base_ms"]:g} → {paper["series_ms"]:g} ms</small>' \
 				if paper.get('base_ms') and paper.get('series_ms') else ''
 			cells.append(f'<td class="n">{_two(paper.get("ratio"))}{times}</td>')
 		cells.append(f'<td class="plot">{axis.row(row)}</td>')

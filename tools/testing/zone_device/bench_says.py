@@ -77,12 +77,13 @@ def _dominant(figures: Any, experiment: str, sides: List[str]) -> str:
 	by = ['the memmap loop' if s >= 0.5 else 'what is not the memmap loop' for s in (one, other)]
 	who = f'is dominated by {by[0]}' if by[0] == by[1] \
 		else f'is dominated by {by[0]} in {sides[0]} and by {by[1]} in {sides[1]}'
-	text = f'{experiment}: memremap_pages() {who}; the loop is {one:.0%} of its {figures.unit} in ' \
+	text = f'{experiment}: memremap_pages() {who}: the loop is {one:.0%} of its {figures.unit} in ' \
 		f'{sides[0]} and {other:.0%} in {sides[1]}'
 	if loop and whole:
-		most = 1 / (1 - one) if one < 0.995 else 0
-		limit = f'; a loop that cost nothing would make it {most:.1f}' if most else ''
-		text += f', so that {loop:.2f} times {figures.verb} in the loop is {whole:.2f} in all{limit}'
+		text += f', so that {loop:.2f} times {figures.verb} in the loop is {whole:.2f} times in all'
+		# Else there is no limit that anybody would come near.
+		if one < 0.9:
+			text += f', and no loop, however good, could bring more than {1 / (1 - one):.2f}'
 	return text + '.'
 
 

@@ -35,8 +35,8 @@ def _table(result: Dict[str, Any], group: str) -> List[str]:
 
 
 def _cost(cost: Dict[str, Any]) -> List[str]:
-	lines = [f'Cost, {cost["about"]}']
-	for table in cost['tables']:
+	lines = [f'Cost, {cost["about"]}; bytes are in the page and in JSON']
+	for table in (t for t in cost['tables'] if t['what'] == 'instructions'):
 		rows = [[table['name'], *cost['sides'], 'ratio']]
 		for name, *values in table['rows']:
 			one, other = values

@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 import bench
 import bench_compare
 import cost
+import guest
 import host
 import lint
 import mutants
@@ -145,7 +146,8 @@ def _native(origin: tree.Source) -> Counts:
 def check() -> int:
 	"""Cheap things first; each goes on after the one before has failed."""
 	targets = [target.TARGETS[n] for n in CHECKED]
-	packages.ensure([*packages.of_targets(targets), *packages.CHECKPATCH, *native.PACKAGES])
+	packages.ensure([*packages.of_targets(targets), *packages.CHECKPATCH, *native.PACKAGES,
+		*guest.PACKAGES])
 	origin = tree.source()
 	total = Counts()
 	total += _own_tests('*_test.py')

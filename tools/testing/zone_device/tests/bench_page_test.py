@@ -136,7 +136,7 @@ class PageTest(unittest.TestCase):
 
 	def test_numbers_as_they_are_read(self) -> None:
 		words = self.parse(measured()).words()
-		for text in ('rebinds 312 IQR 3.1% 129 2.42 2.31 to 2.55 2.39 262 → 108 ms', '2.31 to 2.55 0.97 2.42',
+		for text in ('rebinds 312 IQR 3.1% 129 2.42 2.31 to 2.55 2.39 262.12 → 108.36 ms', '2.31 to 2.55 0.97 2.42',
 				'0.20', '16 GiB', '2026-11-23 14:40 UTC', 'It is faster.', 'Bootstrap over boots.', 'microcode', '0xa0011d1',
 				'through sysfs', 'base against series', 'linux 7.3, 8 patches'):
 			self.assertIn(text, words)
