@@ -267,7 +267,7 @@ class Compare(Case):
 		return str(path)
 
 	def lines(self, one: Dict[str, Any], other: Dict[str, Any]) -> str:
-		return '\n'.join(bench_compare.compare(one, other, ('a', 'b')))
+		return '\n'.join(bench_compare.compare(one, other))
 
 	def test_agree_and_differ(self) -> None:
 		said = self.lines(result(), result())
@@ -275,11 +275,14 @@ class Compare(Case):
 		self.assertRegex(said, r'nd_pmem, fsdax .* agree')
 		self.assertNotIn('differ', said)
 		said = self.lines(result(), result(measured(loop=1.1)))
-		self.assertRegex(said, r'nd_pmem, fsdax .* differ: less gain in the second')
-		self.assertIn('more gain in the second', self.lines(result(measured(loop=1.1)), result()))
+		self.assertRegex(said, r'nd_pmem, fsdax .* differ: less gain in B')
+		self.assertIn('more gain in B', self.lines(result(measured(loop=1.1)), result()))
 
 	def test_what_cannot_be_judged_is_not_compared(self) -> None:
-		self.assertRegex(self.lines(result(), result(reasons={'': 'TCG'})), r'fsdax .* cannot judge: TCG')
+		said = self.lines(result(), result(reasons={'': 'TCG'}))
+		self.assertRegex(said, r'fsdax .* cannot judge\n')
+		self.assertEqual(said.count('cannot judge: B: TCG'), 1)
+		self.assertIn('cannot judge: A: fewer than 6 boots', self.lines(result(measured(boots=5)), result()))
 
 	def test_facts_and_counts(self) -> None:
 		one, other = result(cost=COST), result(cost=COST)
