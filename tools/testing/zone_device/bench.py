@@ -11,8 +11,7 @@ import json
 import os
 import re
 import shutil
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -26,17 +25,15 @@ import guest
 import host
 import machine
 import packages
-import report
 import run
-import target
 import tree
 from bench_result import AUTHOR, REVIEWER, Sample
+from guest import GIB, TARGET
 from host import Error
 from machine import human, size_of
 from tree import Tree
+from watch import Watcher
 
-TARGET = target.TARGETS['x86_64-bench']
-GIB = 1 << 30
 AUTHOR_SIZE, REVIEWER_SIZE = 100 * GIB, 64 * GIB
 # Nothing about time can be learned under TCG, so that a minute must do.
 TCG_SIZE, TCG_ROUNDS, TCG_BOOTS = 16 * GIB, 3, 1
@@ -45,9 +42,6 @@ ROUNDS, BOOTS = 30, 6
 REVIEWER_SHARE = 3
 # struct pages may take this share of what memory the host has to give.
 MEMORY_SHARE = 0.7
-# A clock that differs by more while guests run makes times hard to compare.
-FREQUENCY_SPREAD = 0.10
-LOOK_SECONDS = 2.0
 
 
 @dataclass
@@ -82,128 +76,17 @@ def plan(available: int, kvm: bool, size: str, rounds: Optional[int], boots: Opt
 			raise Error(f'SIZE={size}: the guests need {human(_memory(wanted, wanted))} of memory '
 				f'and may use {human(budget)} of the {human(available)} that are available')
 		return Plan(wanted, wanted, boots, rounds, f'SIZE={size}')
-	if not kvm:
-		author = reviewer = TCG_SIZE
-		why = 'no KVM: times mean nothing, so that less will do'
-	else:
-		author, reviewer, why = AUTHOR_SIZE, REVIEWER_SIZE, ''
-	while _memory(author, reviewer) > budget:
-		author, reviewer = author // 2 // GIB * GIB, reviewer // 2 // GIB * GIB
+	most = (AUTHOR_SIZE, REVIEWER_SIZE) if kvm else (TCG_SIZE, TCG_SIZE)
+	why = '' if kvm else 'no KVM: times mean nothing, so that less will do'
+	for percent in range(100, 0, -1):
+		author, reviewer = (m * percent // 100 // GIB * GIB for m in most)
+		if reviewer and _memory(author, reviewer) <= budget:
+			break
 		why = f'{human(available)} of memory are available'
-		if not reviewer:
-			raise Error(f'the guests need {human(_memory(GIB, GIB))} of memory and may use '
-				f'{human(budget)} of the {human(available)} that are available')
+	else:
+		raise Error(f'the guests need {human(_memory(GIB, GIB))} of memory and may use '
+			f'{human(budget)} of the {human(available)} that are available')
 	return Plan(author, reviewer, boots, rounds, why)
-
-
-@dataclass
-class Watcher:
-	"""What happens on the host while guests run."""
-	huge: int = 0
-	resident: int = 0
-	clocks: List[int] = field(default_factory=list)
-	swapped: int = 0
-
-	def __post_init__(self) -> None:
-		self._swapped_before = self._swaps()
-		self._next = 0.0
-
-	@staticmethod
-	def _swaps() -> int:
-		return sum(int(n) for n in re.findall(r'^pswp(?:in|out) (\d+)', machine.read('/proc/vmstat'), re.M))
-
-	@staticmethod
-	def _guests() -> List[str]:
-		"""Directories in /proc of the QEMUs that run a kernel of the bench."""
-		found = []
-		for entry in os.listdir('/proc'):
-			if entry.isdigit():
-				line = machine.read(f'/proc/{entry}/cmdline')
-				if 'qemu-system' in line and f'build/{TARGET.name}/{TARGET.image}' in line:
-					found.append(f'/proc/{entry}')
-		return found
-
-	def look(self) -> str:
-		"""Now and then, as a look takes time that a guest may want."""
-		if time.monotonic() < self._next:
-			return ''
-		self._next = time.monotonic() + LOOK_SECONDS
-		for directory in self._guests():
-			sizes = dict(re.findall(r'^(\w+):\s+(\d+) kB', machine.read(f'{directory}/smaps_rollup'), re.M))
-			if int(sizes.get('Rss', 0)) << 10 > self.resident:
-				self.resident = int(sizes['Rss']) << 10
-				self.huge = sum(int(sizes.get(n, 0)) << 10 for n in ('AnonHugePages', 'ShmemPmdMapped'))
-		speeds = [int(machine.read(str(p)) or 0)
-			for p in Path('/sys/devices/system/cpu').glob('cpu[0-9]*/cpufreq/scaling_cur_freq')]
-		if speeds:
-			self.clocks.append(max(speeds))
-		self.swapped = self._swaps() - self._swapped_before
-		return ''
-
-	def problem(self) -> str:
-		if self.swapped:
-			return f'the host swapped {self.swapped} pages meanwhile'
-		# The slowest and the fastest moments are left out as chance.
-		ordered = sorted(self.clocks)
-		tenth = len(ordered) // 10
-		low, high = (ordered[tenth], ordered[-1 - tenth]) if ordered else (0, 0)
-		if low and (high - low) / low > FREQUENCY_SPREAD:
-			return f'frequency scaling: the fastest CPU ran at {low / 1e6:.2f} to {high / 1e6:.2f} GHz'
-		return ''
-
-	def backing(self) -> str:
-		setting = re.search(r'\[(\w+)\]', machine.read('/sys/kernel/mm/transparent_hugepage/enabled'))
-		share = f'{self.huge / self.resident:.0%} of {human(self.resident)} in huge pages' \
-			if self.resident else 'not readable'
-		return f'{share}; transparent_hugepage={setting.group(1) if setting else "not readable"}'
-
-
-def _judged(verdict: run.Verdict) -> List[str]:
-	if not verdict.ok:
-		report.show([verdict])
-		raise Error('bench: a guest did not do what was to be timed (see above)')
-	assert verdict.log is not None
-	return verdict.log.read_text(errors='replace').splitlines()
-
-
-def namespace_kernel(rounds: int) -> List[str]:
-	"""The kernel's command line where the guest's own init is to run."""
-	# What follows the dashes is for init alone, and so is all that kunit.py
-	# adds. In a word of their own it would lose them.
-	return ['kunit.enable=0', 'console=ttyS0', 'printk.devkmsg=on',
-		'dyndbg="func memmap_init_zone_device +p"', f'-- rounds={rounds}']
-
-
-def namespace_qemu(prepared: Tree, size: int) -> List[str]:
-	"""A machine with two NVDIMMs; the host gives memory as it is touched."""
-	# SeaBIOS, as qboot hands down no table of NVDIMMs.
-	arguments = ['-machine q35,nvdimm=on', '-bios bios-256k.bin',
-		f'-initrd {guest.initramfs(prepared, TARGET)}', f'-m 2G,slots=2,maxmem={(2 * size >> 30) + 16}G']
-	for name in ('nv0', 'nv1'):
-		arguments += [f'-object memory-backend-ram,id={name},size={size >> 20}M,reserve=off',
-			f'-device nvdimm,id={name}d,memdev={name}']
-	return arguments
-
-
-def _boot_namespaces(prepared: Tree, sizes: Plan, watcher: Watcher) -> List[str]:
-	"""The author's: real namespaces on emulated NVDIMMs."""
-	return _judged(run.boot(prepared, TARGET, kernel_args=namespace_kernel(sizes.rounds),
-		qemu_args=namespace_qemu(prepared, sizes.author), status=watcher.look))
-
-
-def _boot_kinds(prepared: Tree, sizes: Plan, watcher: Watcher) -> List[str]:
-	"""The reviewer's, and the rest: memory mapped by the kernel's own suite.
-
-	What is on the device is set aside from the guest's memory above 4 GiB; of
-	it, nothing but struct pages is ever touched."""
-	size = sizes.reviewer
-	ram = 3 * GIB + size + size // 64 + GIB >> 20
-	rounds = max(sizes.rounds // REVIEWER_SHARE - 1, 1)
-	kernel = [f'memmap={size >> 20}M!4G', f'zone_device_init.bench_mib={size >> 20}',
-		f'zone_device_init.bench_rounds={rounds}']
-	return _judged(run.boot(prepared, TARGET, filter='zone_device_bench.*', kernel_args=kernel,
-		qemu_args=[f'-object memory-backend-ram,id=ram,size={ram}M,reserve=off',
-			'-machine memory-backend=ram', f'-m {ram}M'], status=watcher.look))
 
 
 def _wanted() -> Dict[str, Optional[str]]:
@@ -276,8 +159,10 @@ def _measure(built: Dict[str, Tree], sizes: Plan, watcher: Watcher) -> List[Samp
 	names = list(built)
 	for boot, side in enumerate(_order(sizes.boots)):
 		host.say(f'bench: boot {boot + 1} of {2 * sizes.boots}: {names[side]}')
-		for how in (_boot_namespaces, _boot_kinds):
-			samples += bench_result.read(how(built[names[side]], sizes, watcher), names[side], boot)
+		prepared = built[names[side]]
+		for log in (guest.namespaces(prepared, sizes.author, sizes.rounds, watcher),
+				guest.kinds(prepared, sizes.reviewer, max(sizes.rounds // REVIEWER_SHARE - 1, 1), watcher)):
+			samples += bench_result.read(log, names[side], boot)
 	return samples
 
 
@@ -305,7 +190,7 @@ def bench() -> int:
 	first = next(iter(built.values()))
 	kvm, why = accel.kvm(shutil.which(TARGET.qemu) or TARGET.qemu, first.build_dir(TARGET.name) / TARGET.image)
 	sizes = plan(available, kvm, os.environ.get('SIZE', ''), host.number('ROUNDS'), host.number('BOOTS'))
-	watcher = Watcher()
+	watcher = Watcher(f'build/{TARGET.name}/{TARGET.image}')
 	samples = _measure(built, sizes, watcher)
 	reasons = _reasons(sizes, watcher, kvm)
 	facts = _facts(built, sizes, watcher, f'{"KVM" if kvm else "TCG"}: {why}')

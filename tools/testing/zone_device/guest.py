@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The initramfs in which the machine's own ndctl makes namespaces.
-
-What it holds is copied from this machine; the kernel's own tool packs it.
-"""
+"""The two guests of make bench: one in which the machine's own ndctl makes
+namespaces, and one in which the kernel maps memory by itself."""
 
 import os
 import re
@@ -11,13 +9,17 @@ from pathlib import Path
 from typing import List, Set
 
 import host
-import packages
+import report
+import run
+import target
 from host import Error, REPO
 from packages import Need
-from target import Target
 from tree import Tree
+from watch import Watcher
 
-INIT = REPO / 'tools/testing/zone_device/guest/init'
+TARGET = target.TARGETS['x86_64-bench']
+GIB = 1 << 30
+INIT = REPO / 'tools/testing/zone_device/guest_init.sh'
 PACKAGES = [Need('ndctl', 'ndctl'), Need('busybox', 'busybox-static'), Need('ldd', 'libc-bin')]
 DIRECTORIES = ('bin', 'dev', 'etc', 'proc', 'run', 'sys', 'tmp')
 TOOL = 'usr/gen_init_cpio'
@@ -52,9 +54,10 @@ def _contents(init: Path) -> List[str]:
 	return lines + [f'file {l} {os.path.realpath(l)} 755 0 0' for l in sorted(libraries)]
 
 
-def initramfs(tree: Tree, target: Target) -> Path:
-	"""Packs it with the tool that building @target of @tree left there."""
-	build = tree.build_dir(target.name)
+def initramfs(prepared: Tree) -> Path:
+	"""What the first guest runs, copied from this machine and packed with the
+	tool that building the kernel left there."""
+	build = prepared.build_dir(TARGET.name)
 	contents, image, init = (build / f'guest.{n}' for n in ('list', 'cpio', 'init'))
 	# Words of a line end at spaces, which the project's own path may have.
 	shutil.copyfile(INIT, init)
@@ -65,3 +68,52 @@ def initramfs(tree: Tree, target: Target) -> Path:
 		if host.run([build / TOOL, contents], stdout=out, log=log):
 			raise Error(f'no initramfs: {(host.tail(log) or ["no reason given"])[-1]}')
 	return image
+
+
+def _judged(verdict: run.Verdict) -> List[str]:
+	if not verdict.ok:
+		report.show([verdict])
+		raise Error('bench: a guest did not do what was to be timed (see above)')
+	assert verdict.log is not None
+	return verdict.log.read_text(errors='replace').splitlines()
+
+
+def namespace_kernel(rounds: int) -> List[str]:
+	"""The kernel's command line where the guest's own init is to run."""
+	# What follows the dashes is for init alone, and so is all that kunit.py
+	# adds. In a word of their own it would lose them.
+	return ['kunit.enable=0', 'console=ttyS0', 'printk.devkmsg=on',
+		'dyndbg="func memmap_init_zone_device +p"', f'-- rounds={rounds}']
+
+
+def namespace_qemu(prepared: Tree, size: int) -> List[str]:
+	"""A machine with two NVDIMMs of @size bytes; the host gives memory as it is
+	touched, however large they are."""
+	# SeaBIOS, as qboot hands down no table of NVDIMMs.
+	arguments = ['-machine q35,nvdimm=on', '-bios bios-256k.bin',
+		f'-initrd {initramfs(prepared)}', f'-m 2G,slots=2,maxmem={(2 * size >> 30) + 16}G']
+	for name in ('nv0', 'nv1'):
+		arguments += [f'-object memory-backend-ram,id={name},size={size >> 20}M,reserve=off',
+			f'-device nvdimm,id={name}d,memdev={name}']
+	return arguments
+
+
+def namespaces(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List[str]:
+	"""The log of the author's: real namespaces of @size bytes on emulated
+	NVDIMMs, bound again @rounds times."""
+	return _judged(run.boot(prepared, TARGET, kernel_args=namespace_kernel(rounds),
+		qemu_args=namespace_qemu(prepared, size), status=watcher.look))
+
+
+def kinds(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List[str]:
+	"""The log of the reviewer's, and of the rest: @size bytes of each kind of
+	memory, mapped by the kernel's own suite, the reviewer's @rounds times again.
+
+	What is on the device is set aside from the guest's memory above 4 GiB; of
+	it, nothing but struct pages is ever touched."""
+	ram = 3 * GIB + size + size // 64 + GIB >> 20
+	kernel = [f'memmap={size >> 20}M!4G', f'zone_device_init.bench_mib={size >> 20}',
+		f'zone_device_init.bench_rounds={rounds}']
+	return _judged(run.boot(prepared, TARGET, filter='zone_device_bench.*', kernel_args=kernel,
+		qemu_args=[f'-object memory-backend-ram,id=ram,size={ram}M,reserve=off',
+			'-machine memory-backend=ram', f'-m {ram}M'], status=watcher.look))

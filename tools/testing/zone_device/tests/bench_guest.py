@@ -7,30 +7,32 @@ from typing import List
 
 import helper  # noqa: F401: finds the tools
 
-import bench
 import bench_result
+import guest
 import report
 import run
 import tree
 from bench_result import Sample
+from watch import Watcher
 
-PLAN = bench.Plan(author=bench.GIB, reviewer=bench.GIB, boots=1, rounds=2)
+SIZE = guest.GIB
+ROUNDS = 2
 
 
 class Guest(unittest.TestCase):
 	@classmethod
 	def setUpClass(cls) -> None:
 		cls.tree = tree.prepare()
-		run.build(cls.tree, bench.TARGET)
+		run.build(cls.tree, guest.TARGET)
 
 	def samples(self, log: List[str]) -> List[Sample]:
 		return bench_result.read(log, 'series', 0)
 
 	def test_namespaces(self) -> None:
-		watcher = bench.Watcher()
-		found = self.samples(bench._boot_namespaces(self.tree, PLAN, watcher))
+		watcher = Watcher(guest.TARGET.image)
+		found = self.samples(guest.namespaces(self.tree, SIZE, ROUNDS, watcher))
 		self.assertEqual([(s.experiment, s.round) for s in found],
-			[(e, n) for e, _kind in bench_result.NAMESPACES.values() for n in range(PLAN.rounds + 1)])
+			[(e, n) for e, _kind in bench_result.NAMESPACES.values() for n in range(ROUNDS + 1)])
 		for sample in found:
 			self.assertIsNotNone(sample.printed_ms, sample)
 			assert sample.whole_ns
@@ -39,13 +41,13 @@ class Guest(unittest.TestCase):
 		self.assertGreater(watcher.resident, 64 << 20)
 
 	def test_namespaces_that_cannot_be_made(self) -> None:
-		verdict = run.boot(self.tree, bench.TARGET, kernel_args=bench.namespace_kernel(1),
-			qemu_args=bench.namespace_qemu(self.tree, bench.GIB)[:-2])
+		verdict = run.boot(self.tree, guest.TARGET, kernel_args=guest.namespace_kernel(1),
+			qemu_args=guest.namespace_qemu(self.tree, SIZE)[:-2])
 		self.assertEqual((verdict.passed, verdict.failed), (1, 1))
 		self.assertIn('ndctl create-namespace --mode=devdax', '\n'.join(report.failures(verdict)))
 
 	def test_kinds(self) -> None:
-		found = self.samples(bench._boot_kinds(self.tree, PLAN, bench.Watcher()))
+		found = self.samples(guest.kinds(self.tree, SIZE, 1, Watcher(guest.TARGET.image)))
 		names = list(dict.fromkeys(s.experiment for s in found))
 		self.assertEqual(len(names), 18)
 		self.assertEqual(names[0], bench_result.REVIEWED)
