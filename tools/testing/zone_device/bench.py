@@ -27,7 +27,7 @@ import machine
 import packages
 import run
 import tree
-from bench_result import AUTHOR, REVIEWER, Sample
+from bench_result import AUTHOR, REVIEWED, REVIEWER, Sample
 from guest import GIB, TARGET
 from host import Error
 from machine import human, size_of
@@ -38,8 +38,6 @@ AUTHOR_SIZE, REVIEWER_SIZE = 100 * GIB, 64 * GIB
 # Nothing about time can be learned under TCG, so that a minute must do.
 TCG_SIZE, TCG_ROUNDS, TCG_BOOTS = 16 * GIB, 3, 1
 ROUNDS, BOOTS = 30, 6
-# The reviewer's mean is over ten where the author's is over thirty.
-REVIEWER_SHARE = 3
 # struct pages may take this share of what memory the host has to give.
 MEMORY_SHARE = 0.7
 
@@ -96,8 +94,10 @@ def _wanted() -> Dict[str, Optional[str]]:
 		return {'base': 'none', 'series': None}
 	if not (one and other):
 		raise Error('SERIES_A= and SERIES_B= go together: one of them may be none')
-	if os.path.abspath(one) == os.path.abspath(other):
+	if os.path.realpath(one) == os.path.realpath(other):
 		raise Error('SERIES_A= and SERIES_B= are the same: there is nothing to compare')
+	if os.environ.get('SERIES_UPTO'):
+		raise Error('SERIES_UPTO= says nothing about SERIES_A= and SERIES_B=')
 	return {'A': one, 'B': other}
 
 
@@ -105,7 +105,9 @@ def _build(wanted: Dict[str, Optional[str]]) -> Dict[str, Tree]:
 	origin = tree.source()
 	if None in wanted.values() and not tree.series_path(origin):
 		raise Error('there is no series to compare with: give the base as KDIR= and the patches as SERIES=')
-	built = {name: tree.prepare(origin, series=series) for name, series in wanted.items()}
+	upto = host.number('SERIES_UPTO', least=0)
+	built = {name: tree.prepare(origin, series=series, upto=None if series else upto)
+		for name, series in wanted.items()}
 	for name, prepared in built.items():
 		host.say(f'bench: {name}: {prepared.describe()}')
 		run.build(prepared, TARGET)
@@ -139,35 +141,25 @@ def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: s
 		'memory behind guests': watcher.backing(),
 		'device memory': f'{human(sizes.author)} a namespace, {human(sizes.reviewer)} else'
 			+ (f' ({sizes.scaled})' if sizes.scaled else ''),
+		'kernel arguments': ' '.join(guest.more_kernel_args()) or 'none beyond the usual',
+		'CPUs': f'{len(os.sched_getaffinity(0))} of {os.cpu_count()}',
 		'boots, binds': f'{sizes.boots} a side; {sizes.rounds} rebinds of each namespace a boot'}
 
 
-def _reasons(sizes: Plan, watcher: Watcher, kvm: bool) -> Dict[str, str]:
-	if not kvm:
-		return {'': 'times under TCG say nothing about a CPU'}
-	if watcher.problem():
-		return {'': watcher.problem()}
-	llc = machine.machine('').llc
-	small = min(sizes.author, sizes.reviewer) // 64
-	if small < 4 * llc:
-		return {'': f'too small: {human(small)} of struct pages beside {human(llc)} of cache'}
-	return {}
-
-
-def _measure(built: Dict[str, Tree], sizes: Plan, watcher: Watcher) -> List[Sample]:
-	samples: List[Sample] = []
+def _measure(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, samples: List[Sample]) -> None:
 	names = list(built)
 	for boot, side in enumerate(_order(sizes.boots)):
 		host.say(f'bench: boot {boot + 1} of {2 * sizes.boots}: {names[side]}')
-		prepared = built[names[side]]
+		prepared, found = built[names[side]], []
 		for log in (guest.namespaces(prepared, sizes.author, sizes.rounds, watcher),
-				guest.kinds(prepared, sizes.reviewer, max(sizes.rounds // REVIEWER_SHARE - 1, 1), watcher)):
-			samples += bench_result.read(log, names[side], boot)
-	return samples
+				guest.kinds(prepared, sizes.reviewer, bench_result.binds(REVIEWED, sizes.rounds) - 1, watcher)):
+			found += bench_result.read(log, names[side], boot)
+		bench_result.must_be_whole(found, sizes.rounds)
+		samples += found
 
 
 def _cost(built: Dict[str, Tree]) -> Dict[str, Any]:
-	tables = [cost.measure(t, name, TARGET) for name, t in built.items()]
+	tables = [cost.measure(t, name, TARGET, guest.more_kernel_args()) for name, t in built.items()]
 	listed = []
 	for function in (cost.LOOP, cost.WHOLE):
 		for what in ('instructions', 'bytes stored', 'bytes stored non-temporally'):
@@ -180,35 +172,70 @@ def _cost(built: Dict[str, Tree]) -> Dict[str, Any]:
 		'tables': listed}
 
 
+class Report:
+	"""Where the result goes, found out before there is one."""
+
+	def __init__(self) -> None:
+		now = datetime.datetime.now().astimezone()
+		self.when = now.isoformat(timespec='seconds')
+		where = host.cache() / 'bench'
+		where.mkdir(parents=True, exist_ok=True)
+		self.own = where / f'{now:%Y%m%d-%H%M%S}.json'
+		self.page = Path(os.path.abspath(os.environ.get('HTML') or self.own.with_suffix('.html')))
+		self.copy = Path(os.path.abspath(os.environ.get('JSON') or self.own))
+		for path in (self.own, self.page, self.copy):
+			if path.is_dir() or not os.access(path.parent, os.W_OK):
+				raise Error(f'{path} cannot be written: name another file by JSON= or HTML=')
+
+	def save(self, result: Dict[str, Any]) -> None:
+		host.write_atomically(self.own, json.dumps(result, indent=1) + '\n')
+
+	def publish(self, result: Dict[str, Any]) -> None:
+		self.save(result)
+		if self.copy != self.own:
+			host.write_atomically(self.copy, json.dumps(result, indent=1) + '\n')
+		host.write_atomically(self.page, bench_page.page(result))
+		for path in (self.copy, self.page):
+			host.say(f'bench: wrote {path}')
+
+
 def bench() -> int:
 	available = machine.machine('').available
 	# Before the long builds: what cannot work should fail at once.
-	plan(available, True, os.environ.get('SIZE', ''), host.number('ROUNDS'), host.number('BOOTS'))
-	wanted = _wanted()
+	size, rounds, boots = os.environ.get('SIZE', ''), host.number('ROUNDS'), host.number('BOOTS')
+	plan(available, True, size, rounds, boots)
+	wanted, where = _wanted(), Report()
 	packages.ensure([*packages.of_targets([TARGET]), *guest.PACKAGES])
 	built = _build(wanted)
 	first = next(iter(built.values()))
 	kvm, why = accel.kvm(shutil.which(TARGET.qemu) or TARGET.qemu, first.build_dir(TARGET.name) / TARGET.image)
-	sizes = plan(available, kvm, os.environ.get('SIZE', ''), host.number('ROUNDS'), host.number('BOOTS'))
+	sizes = plan(available, kvm, size, rounds, boots)
 	watcher = Watcher(f'build/{TARGET.name}/{TARGET.image}')
-	samples = _measure(built, sizes, watcher)
-	reasons = _reasons(sizes, watcher, kvm)
-	facts = _facts(built, sizes, watcher, f'{"KVM" if kvm else "TCG"}: {why}')
-	result = bench_result.collect(samples, {s: t.describe() for s, t in built.items()}, facts, reasons,
-		{AUTHOR: sizes.author, REVIEWER: sizes.reviewer}, _cost(built) if not kvm else None,
-		datetime.datetime.now().astimezone().isoformat(timespec='seconds'), 1000 / int(_config(built, 'HZ')))
-	result['says'] = bench_says.says(result)
-	print('\n'.join(bench_text.text(result)), flush=True)
-	_write(result)
+	samples: List[Sample] = []
+
+	def result() -> Dict[str, Any]:
+		reason = watcher.problem() if kvm else 'times under TCG say nothing about a CPU'
+		facts = _facts(built, sizes, watcher, f'{"KVM" if kvm else "TCG"}: {why}')
+		found = bench_result.collect(samples, {s: t.describe() for s, t in built.items()},
+			'base' in built and not first.features, facts, reason,
+			{AUTHOR: sizes.author, REVIEWER: sizes.reviewer}, machine.machine('').llc,
+			1000 / int(_config(built, 'HZ')))
+		return {**found, 'when': where.when, 'says': bench_says.says(found)}
+
+	try:
+		# A core of another kind would be another CPU.
+		os.sched_setaffinity(0, machine.fast_cpus())
+		_measure(built, sizes, watcher, samples)
+	except BaseException:
+		if samples:
+			where.save(result())
+			host.say(f'bench: what was timed until then is in {where.own}')
+		raise
+	found = result()
+	where.save(found)
+	if not kvm:
+		found['cost'] = _cost(built)
+		found['says'] = bench_says.says(found)
+	where.publish(found)
+	print('\n'.join(bench_text.text(found)), flush=True)
 	return 0
-
-
-def _write(result: Dict[str, Any]) -> None:
-	where = host.cache() / 'bench'
-	where.mkdir(parents=True, exist_ok=True)
-	name = datetime.datetime.now().strftime('%Y%m%d-%H%M%S')
-	texts = {'JSON': json.dumps(result, indent=1) + '\n', 'HTML': bench_page.page(result)}
-	for variable, text in texts.items():
-		path = Path(os.path.abspath(os.environ.get(variable) or where / f'{name}.{variable.lower()}'))
-		host.write_atomically(path, text)
-		host.say(f'bench: wrote {path}')

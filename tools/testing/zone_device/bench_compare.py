@@ -44,7 +44,7 @@ def judge(one: Dict[str, Any], other: Dict[str, Any], known: Sequence[str] = ())
 		return 'differ: less gain in B'
 	if other['ratio']['low'] > one['ratio']['high']:
 		return 'differ: more gain in B'
-	return 'agree'
+	return 'do not differ'
 
 
 def _ratio(row: Dict[str, Any]) -> str:
@@ -60,6 +60,8 @@ def _counts(result: Dict[str, Any]) -> Dict[str, List[Any]]:
 
 
 def compare(one: Dict[str, Any], other: Dict[str, Any]) -> List[str]:
+	if list(one['sides']) != list(other['sides']):
+		raise Error(f'one compares {" with ".join(one["sides"])}, the other {" with ".join(other["sides"])}')
 	lines = []
 	known = [r['cannot_judge'] for r in (one, other)]
 	facts = [(f, one['facts'].get(f, '-'), other['facts'].get(f, '-'))

@@ -37,7 +37,7 @@ def _table(result: Dict[str, Any], group: str) -> List[str]:
 def _cost(cost: Dict[str, Any]) -> List[str]:
 	lines = [f'Cost, {cost["about"]}; bytes are in the page and in JSON']
 	for table in (t for t in cost['tables'] if t['what'] == 'instructions'):
-		rows = [[table['name'], *cost['sides'], 'ratio']]
+		rows = [[table['name'], *cost['sides'], '/'.join(reversed(cost['sides']))]]
 		for name, *values in table['rows']:
 			one, other = values
 			rows.append([f'  {name}', *('-' if v is None else f'{v:.2f}' for v in values),

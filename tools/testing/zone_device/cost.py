@@ -86,13 +86,14 @@ def read(table: Table, lines: Sequence[Sequence[str]], names: Dict[int, str]) ->
 		table.costs[words[1]][names[int(words[2])]] = Cost(int(words[3]), counts)
 
 
-def measure(prepared: tree.Tree, name: str, on: target.Target = TARGET) -> Table:
+def measure(prepared: tree.Tree, name: str, on: target.Target = TARGET,
+	    kernel_args: Sequence[str] = ()) -> Table:
 	run.build(prepared, on)
 	kernel = plugin.load(prepared, on)
 	settings = Settings(mode='cost', watches=[Watch(kernel.need(n)) for n in (LOOP, WHOLE)],
 		suspends=('__schedule',))
 	verdict, lines = plugin.boot(prepared, on, kernel, settings, 'cost',
-		filter='zone_device_cost.*', kernel_args=KERNEL_ARGS, qemu_args=QEMU_ARGS)
+		filter='zone_device_cost.*', kernel_args=(*KERNEL_ARGS, *kernel_args), qemu_args=QEMU_ARGS)
 	if not verdict.ok:
 		report.show([verdict])
 		raise Error(f'cost: the calls to count were not all made ({verdict.log})')

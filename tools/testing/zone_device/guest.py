@@ -71,18 +71,28 @@ def initramfs(prepared: Tree) -> Path:
 
 
 def _judged(verdict: run.Verdict) -> List[str]:
-	if not verdict.ok:
+	if not verdict.ok or verdict.skipped:
 		report.show([verdict])
 		raise Error('bench: a guest did not do what was to be timed (see above)')
 	assert verdict.log is not None
-	return verdict.log.read_text(errors='replace').splitlines()
+	lines = verdict.log.read_text(errors='replace').splitlines()
+	# Where KVM is not to be used QEMU is not asked for it.
+	fallen = [l for l in lines if re.search(r'falling back to|failed to initialize kvm', l, re.I)]
+	if fallen:
+		raise Error(f'bench: a guest was to run in KVM, and QEMU says: {fallen[0].strip()}')
+	return lines
+
+
+def more_kernel_args() -> List[str]:
+	"""What the user wants to try on top: KERNEL_ARGS=init_on_alloc=1."""
+	return os.environ.get('KERNEL_ARGS', '').split()
 
 
 def namespace_kernel(rounds: int) -> List[str]:
 	"""The kernel's command line where the guest's own init is to run."""
 	# What follows the dashes is for init alone, and so is all that kunit.py
 	# adds. In a word of their own it would lose them.
-	return ['kunit.enable=0', 'console=ttyS0', 'printk.devkmsg=on',
+	return [*more_kernel_args(), 'kunit.enable=0', 'console=ttyS0', 'printk.devkmsg=on',
 		'dyndbg="func memmap_init_zone_device +p"', f'-- rounds={rounds}']
 
 
@@ -112,7 +122,7 @@ def kinds(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List[str]
 	What is on the device is set aside from the guest's memory above 4 GiB; of
 	it, nothing but struct pages is ever touched."""
 	ram = 3 * GIB + size + size // 64 + GIB >> 20
-	kernel = [f'memmap={size >> 20}M!4G', f'zone_device_init.bench_mib={size >> 20}',
+	kernel = [*more_kernel_args(), f'memmap={size >> 20}M!4G', f'zone_device_init.bench_mib={size >> 20}',
 		f'zone_device_init.bench_rounds={rounds}']
 	return _judged(run.boot(prepared, TARGET, filter='zone_device_bench.*', kernel_args=kernel,
 		qemu_args=[f'-object memory-backend-ram,id=ram,size={ram}M,reserve=off',

@@ -6,9 +6,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Dict, List
 
 from host import Error
+
+# Cores of one kind that are sorted by quality differ by less than two kinds do.
+ABOUT_AS_FAST = 0.9
 
 
 def read(path: str) -> str:
@@ -47,6 +50,19 @@ class Machine:
 	kernel: str
 
 
+def _speed(cpu: int) -> int:
+	"""The most that it can do, in kHz; 0 where nothing says so."""
+	return int(read(f'/sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq') or 0)
+
+
+def fast_cpus() -> List[int]:
+	"""Those that may be used and are about as fast as any: of a CPU with cores
+	of two kinds, one kind."""
+	allowed = sorted(os.sched_getaffinity(0))
+	most = max(_speed(c) for c in allowed)
+	return [c for c in allowed if _speed(c) >= ABOUT_AS_FAST * most]
+
+
 def _pick_cpu(wanted: str) -> int:
 	allowed = sorted(os.sched_getaffinity(0))
 	if wanted:
@@ -54,9 +70,7 @@ def _pick_cpu(wanted: str) -> int:
 			raise Error(f'CPU={wanted}: no such CPU, or none that may be used')
 		return int(wanted)
 	# Cores may differ: one of the fastest. Interrupts prefer the first CPU.
-	def speed(cpu: int) -> Tuple[int, int]:
-		return int(read(f'/sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq') or 0), cpu
-	return max(allowed, key=speed)
+	return max(allowed, key=lambda cpu: (_speed(cpu), cpu))
 
 
 def _caches(cpu: int) -> Dict[int, int]:

@@ -47,7 +47,7 @@ TARGETS: Dict[str, Target] = {t.name: t for t in [
 	Target('x86_64-kasan', suites=('mm/tests',), fragments=('x86_64', 'kasan'),
 		timeout=900, **_X86),
 	Target('x86_64-bench', suites=('mm/tests',), fragments=('x86_64', 'bench'),
-		timeout=3600, **_X86),
+		timeout=1800, **_X86),
 	Target('x86_64-pointer', suites=('mm/tests',), fragments=('x86_64', 'pointer'), **_X86),
 ]}
 DEFAULT = 'uml x86_64'

@@ -48,7 +48,7 @@ class Accel(Case):
 		return (self.dir / 'calls').read_text().strip()
 
 	def test_a_guest_that_boots(self) -> None:
-		self.qemu('echo KUnit; exit 0')
+		self.qemu('echo KTAP version 1; exit 0')
 		self.assertEqual(self.runs(), '-accel kvm -accel hvf -accel tcg -append a  b -x')
 
 	def test_a_guest_that_hangs(self) -> None:
@@ -57,6 +57,10 @@ class Accel(Case):
 
 	def test_a_guest_that_dies(self) -> None:
 		self.qemu('echo "KVM: entry failed"; exit 1')
+		self.assertEqual(self.runs(), '-accel tcg -append a  b -x')
+
+	def test_a_guest_that_panics(self) -> None:
+		self.qemu('echo "kunit.enable=1"; echo "Kernel panic - not syncing"; exit 0')
 		self.assertEqual(self.runs(), '-accel tcg -append a  b -x')
 
 	def test_one_probe_is_enough(self) -> None:
