@@ -17,8 +17,8 @@ make order-mutants  would that be noticed, and would values alone show it?
 make cost         what a struct page costs, with the series and without, counted
 make cost-budget  make that the budget that make cost judges by
 make bench        reproduce the published times in a VM, or say why not
-                  SIZE=64G (of device memory) ROUNDS=n BOOTS=n
-                  JSON=file HTML=file; SERIES_A=path SERIES_B=path: these two
+                  SIZE=64G (of device memory) ROUNDS=n BOOTS=n JSON=file HTML=file
+                  SERIES_A=path SERIES_B=path: these two; KERNEL_ARGS="..."
 make bench-compare A.json B.json   what two runs of make bench say, side by side
 make bench-native  what can this CPU gain at most? In user space, in seconds
                   SIZE=64G (of device memory) ROUNDS=n CPU=n

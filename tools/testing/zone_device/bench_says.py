@@ -92,6 +92,21 @@ def _dominant(figures: Any, experiment: str, sides: List[str]) -> str:
 	return text + '.'
 
 
+def _rest(figures: Any, experiments: List[str], sides: List[str]) -> str:
+	"""The same of many, in short."""
+	where: Dict[str, List[str]] = {}
+	for experiment in experiments:
+		shares = [figures.share(experiment, s) for s in sides]
+		if None not in shares:
+			loops = [s for s, share in zip(sides, shares) if share >= 0.5]
+			which = 'in both' if len(loops) == 2 else f'in {loops[0]} only' if loops else 'in neither'
+			where.setdefault(which, []).append(f'{experiment} ({shares[0]:.0%}, {shares[1]:.0%})')
+	if not where:
+		return ''
+	return f'In the rest of the square the loop dominates (its share of {figures.unit} in {sides[0]}, ' \
+		f'in {sides[1]}) ' + '; '.join(f'{which}: {", ".join(names)}' for which, names in where.items()) + '.'
+
+
 def _steps(figures: Any) -> str:
 	"""Which of the differences between the two measurements matters."""
 	steps = [(figures.gain(e, w, b), b, name) for e, w, b, name in STEPS]
@@ -152,7 +167,9 @@ def says(result: Dict[str, Any]) -> List[str]:
 	else:
 		paragraphs.append(' '.join(_outcome(r) for r in result['rows'] if r['published']))
 	main = [e['name'] for e in result['experiments'] if e['group'] in (AUTHOR, REVIEWER)]
-	paragraphs.append(' '.join(filter(None, (_dominant(figures, e, sides) for e in main))))
+	others = [e['name'] for e in result['experiments'] if e['name'] not in main]
+	paragraphs.append(' '.join(filter(None, (*(_dominant(figures, e, sides) for e in main),
+		_rest(figures, others, sides)))))
 	paragraphs.append(_steps(figures))
 	if not result['cannot_judge']:
 		paragraphs.append(' '.join(filter(None, (_first(result, e, sides) for e in main))))

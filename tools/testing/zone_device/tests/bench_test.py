@@ -233,6 +233,15 @@ class Words(unittest.TestCase):
 		self.assertIn('the loop is 50% of its time in base and 29% in series', said)
 		self.assertIn('2.40 times as fast in the loop is 1.41 times in all, and no loop, however good, could bring more than 2.00', said)
 
+	def test_what_dominates_the_rest(self) -> None:
+		samples = measured()
+		for sample in samples:
+			if sample.experiment == 'FS_DAX, order 0':
+				sample.whole_ns = 10 * sample.loop_ns
+		self.assertIn('In the rest of the square the loop dominates (its share of time in base, in series) '
+			'in base only: FS_DAX, order 0, altmap (50%, 29%); in neither: FS_DAX, order 0 (10%, 10%).',
+			' '.join(result(samples)['says']))
+
 	def test_the_step_that_matters(self) -> None:
 		said = ' '.join(result()['says'])
 		self.assertIn('The step that changes most is "all of memremap_pages()"', said)
