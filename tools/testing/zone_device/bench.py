@@ -141,6 +141,7 @@ def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: s
 		'memory behind guests': watcher.backing(),
 		'device memory': f'{human(sizes.author)} a namespace, {human(sizes.reviewer)} else'
 			+ (f' ({sizes.scaled})' if sizes.scaled else ''),
+		'clock of guests': ' '.join(sorted(watcher.sources)),
 		'kernel arguments': ' '.join(guest.more_kernel_args()) or 'none beyond the usual',
 		'CPUs': f'{len(os.sched_getaffinity(0))} of {os.cpu_count()}',
 		'boots, binds': f'{sizes.boots} a side; {sizes.rounds} rebinds of each namespace a boot'}

@@ -70,7 +70,7 @@ def initramfs(prepared: Tree) -> Path:
 	return image
 
 
-def _judged(verdict: run.Verdict) -> List[str]:
+def _judged(verdict: run.Verdict, watcher: Watcher) -> List[str]:
 	if not verdict.ok or verdict.skipped:
 		report.show([verdict])
 		raise Error('bench: a guest did not do what was to be timed (see above)')
@@ -80,6 +80,7 @@ def _judged(verdict: run.Verdict) -> List[str]:
 	fallen = [l for l in lines if re.search(r'falling back to|failed to initialize kvm', l, re.I)]
 	if fallen:
 		raise Error(f'bench: a guest was to run in KVM, and QEMU says: {fallen[0].strip()}')
+	watcher.clock(lines)
 	return lines
 
 
@@ -112,7 +113,7 @@ def namespaces(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List
 	"""The log of the author's: real namespaces of @size bytes on emulated
 	NVDIMMs, bound again @rounds times."""
 	return _judged(run.boot(prepared, TARGET, kernel_args=namespace_kernel(rounds),
-		qemu_args=namespace_qemu(prepared, size), status=watcher.look))
+		qemu_args=namespace_qemu(prepared, size), status=watcher.look), watcher)
 
 
 def kinds(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List[str]:
@@ -126,4 +127,4 @@ def kinds(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List[str]
 		f'zone_device_init.bench_rounds={rounds}']
 	return _judged(run.boot(prepared, TARGET, filter='zone_device_bench.*', kernel_args=kernel,
 		qemu_args=[f'-object memory-backend-ram,id=ram,size={ram}M,reserve=off',
-			'-machine memory-backend=ram', f'-m {ram}M'], status=watcher.look))
+			'-machine memory-backend=ram', f'-m {ram}M'], status=watcher.look), watcher)

@@ -7,13 +7,15 @@ import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import List
+from typing import List, Sequence, Set
 
 import machine
 from machine import human
 
 # A clock that differs by more while guests run makes times hard to compare.
 FREQUENCY_SPREAD = 0.20
+# Whatever else a guest falls back to has steps, or costs an exit to read.
+FINE_CLOCKS = {'tsc', 'tsc-early', 'kvm-clock'}
 # A look takes time that a guest may want.
 LOOK_SECONDS = 2.0
 
@@ -26,6 +28,7 @@ class Watcher:
 	resident: int = 0
 	clocks: List[int] = field(default_factory=list)
 	swapped: int = 0
+	sources: Set[str] = field(default_factory=set)
 
 	def __post_init__(self) -> None:
 		self._next = 0.0
@@ -67,7 +70,15 @@ class Watcher:
 				found += [int(clock)] if clock.isdigit() else []
 		return found
 
+	def clock(self, log: Sequence[str]) -> None:
+		"""What a guest took its time from: the last that it switched to."""
+		found = re.findall(r'Switched to clocksource (\S+)', '\n'.join(log))
+		self.sources.add(found[-1] if found else 'unknown')
+
 	def problem(self) -> str:
+		coarse = self.sources - FINE_CLOCKS
+		if coarse:
+			return f'a guest\'s clock was {sorted(coarse)[0]}'
 		if self.swapped:
 			return f'the host swapped out {human(self.swapped)} of a guest'
 		# The slowest and the fastest moments are left out as chance.

@@ -323,14 +323,23 @@ class Machine(Case):
 		watcher.swapped = 7 << 20
 		self.assertIn('swapped out 7 MiB', watcher.problem())
 
+	def test_a_clock_with_steps(self) -> None:
+		watcher = Watcher('no such guest')
+		watcher.clock(['[ 0.1] clocksource: Switched to clocksource refined-jiffies',
+			'[ 0.2] clocksource: Switched to clocksource kvm-clock'])
+		self.assertEqual((watcher.sources, watcher.problem()), ({'kvm-clock'}, ''))
+		watcher.clock(['[ 0.1] clocksource: Switched to clocksource refined-jiffies'])
+		self.assertEqual(watcher.problem(), 'a guest\'s clock was refined-jiffies')
+
 	def test_kvm_that_QEMU_gives_up(self) -> None:
 		log = self.dir / 'test.log'
 		verdict = run.Verdict('t', passed=1, log=log)
 		log.write_text('KTAP version 1\n')
-		self.assertEqual(guest._judged(verdict), ['KTAP version 1'])
+		watcher = Watcher('no such guest')
+		self.assertEqual(guest._judged(verdict, watcher), ['KTAP version 1'])
 		log.write_text('qemu-system-x86_64: failed to initialize kvm: Device or resource busy\n')
 		with self.assertRaisesRegex(Error, 'was to run in KVM, and QEMU says: .*busy'):
-			guest._judged(verdict)
+			guest._judged(verdict, watcher)
 
 
 class Series(Case):
