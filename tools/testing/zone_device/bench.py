@@ -30,7 +30,7 @@ import tree
 from bench_result import AUTHOR, REVIEWED, REVIEWER, Sample
 from guest import GIB, TARGET
 from host import Error
-from machine import human, size_of
+from machine import asked, human
 from tree import Tree
 from watch import Watcher
 
@@ -64,12 +64,7 @@ def plan(available: int, kvm: bool, size: str, rounds: Optional[int], boots: Opt
 	boots = boots or (BOOTS if kvm else TCG_BOOTS)
 	budget = int(available * MEMORY_SHARE)
 	if size:
-		try:
-			wanted = size_of(size) // GIB * GIB
-		except ValueError:
-			raise Error(f'SIZE={size} is not a size such as 64G') from None
-		if wanted < GIB:
-			raise Error(f'SIZE={size}: at least 1 GiB of device memory is needed')
+		wanted = asked(size, GIB) // GIB * GIB
 		if _memory(wanted, wanted) > budget:
 			raise Error(f'SIZE={size}: the guests need {human(_memory(wanted, wanted))} of memory '
 				f'and may use {human(budget)} of the {human(available)} that are available')

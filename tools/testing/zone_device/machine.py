@@ -38,6 +38,17 @@ def human(size: float) -> str:
 	return f'{size:.4g} TiB'
 
 
+def asked(size: str, least: int) -> int:
+	"""The bytes of device memory that SIZE= asks for."""
+	try:
+		wanted = size_of(size)
+	except ValueError:
+		raise Error(f'SIZE={size} is not a size such as 64G') from None
+	if wanted < least:
+		raise Error(f'SIZE={size}: at least {human(least)} of device memory are needed')
+	return wanted
+
+
 @dataclass
 class Machine:
 	cpu: int

@@ -6,7 +6,7 @@ from statistics import median, quantiles
 from typing import Any, Dict, List, Optional, Tuple
 
 from host import Error
-from machine import Machine, human, size_of
+from machine import Machine, asked, human
 from stats import WIDEST, Ratio, ratio
 
 DEVICE_PAGE = 4096
@@ -42,13 +42,7 @@ def plan(on: Machine, size: str, rounds: str) -> Plan:
 	if rounds and (not rounds.isdigit() or not 0 < int(rounds) <= 10000):
 		raise Error(f'ROUNDS={rounds} is not a number of rounds')
 	if size:
-		try:
-			wanted = size_of(size) // DEVICE_PAGE * STRUCT_PAGE
-		except ValueError:
-			raise Error(f'SIZE={size} is not a size such as 64G') from None
-		if wanted < UNIT:
-			raise Error(f'SIZE={size}: at least {human(UNIT // STRUCT_PAGE * DEVICE_PAGE)} of device '
-				'memory are needed')
+		wanted = asked(size, UNIT // STRUCT_PAGE * DEVICE_PAGE) // DEVICE_PAGE * STRUCT_PAGE
 	else:
 		# What stays in the caches after a pass is to matter little.
 		wanted = min(max(16 * on.llc, 256 << 20), 1 << 30, max(on.available // 2, UNIT))
