@@ -100,7 +100,7 @@ static u64 refcount_of_head(const struct zd_page *p)
 	return p->call->pgmap->type == MEMORY_DEVICE_GENERIC ? 1 : 0;
 }
 
-static u64 pages_in_folio(const struct zd_page *p)
+static u64 __maybe_unused pages_in_folio(const struct zd_page *p)
 {
 	return 1ULL << p->order;
 }
