@@ -121,8 +121,7 @@ class Apt:
 
 	def get(self, *arguments: str, cwd: Path, label: str) -> None:
 		def status() -> str:
-			done = sum(p.stat().st_size for p in cwd.glob('**/*') if p.is_file())
-			done += sum(p.stat().st_size for p in self.dir.glob('archives/partial/*'))
+			done = host.size(cwd) + host.size(self.dir / 'archives/partial')
 			return f'{done >> 20} MB, '
 		host.remove(self.log)
 		if host.run(['apt-get', '-q', *self.options, *arguments], cwd=cwd, log=self.log,

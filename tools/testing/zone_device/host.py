@@ -208,6 +208,16 @@ def disk_full(path: Path) -> bool:
 	return shutil.disk_usage(path).free < 1 << 20
 
 
+def size(directory: Path) -> int:
+	"""Bytes of the files below it, while somebody may be moving them about."""
+	total = 0
+	for where, _directories, names in os.walk(directory):
+		for name in names:
+			with contextlib.suppress(OSError):
+				total += os.lstat(os.path.join(where, name)).st_size
+	return total
+
+
 def write_atomically(path: Path, text: str) -> None:
 	temp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
 	try:

@@ -128,7 +128,7 @@ def _step(name: str, command: Callable[[], int]) -> Counts:
 	"""A command of its own as one test of make check."""
 	try:
 		status = command()
-	except Error as err:
+	except (Error, OSError) as err:
 		host.say(f'error: {err}')
 		status = 1
 	print(f'{name}: {"FAILED" if status else "ok"}', flush=True)
@@ -138,7 +138,7 @@ def _step(name: str, command: Callable[[], int]) -> Counts:
 def _native(origin: tree.Source) -> Counts:
 	try:
 		return Counts(*native.check(origin))
-	except Error as err:
+	except (Error, OSError) as err:
 		host.say(f'error: {err}')
 		return Counts(failed=1)
 

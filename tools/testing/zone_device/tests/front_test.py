@@ -2,6 +2,8 @@
 """make kunit's manners: bad input is one sentence, Ctrl-C leaves nothing
 behind, and the next run works."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -19,6 +21,7 @@ from helper import AS_NOBODY_SPECIAL, Case, MM_INIT, REPO, TOOLS, patch_text, sn
 
 import host
 import packages
+import zd
 
 from host import Error
 
@@ -242,6 +245,28 @@ class Locked(Case):
 		start = time.monotonic()
 		host.lock(path)
 		self.assertLess(time.monotonic() - start, 1)
+
+
+class Vanished(Case):
+	"""A file that another process has just moved away ends nothing else."""
+
+	def test_size_of_what_is_being_unpacked(self) -> None:
+		for name in ('a', 'below/b', 'below/c'):
+			(self.dir / name).parent.mkdir(exist_ok=True)
+			(self.dir / name).write_text('12345')
+		self.assertEqual(host.size(self.dir), 15)
+		real = os.lstat
+		with mock.patch('os.lstat', lambda path: real(f'{path}-gone' if str(path).endswith('/b') else path)):
+			self.assertEqual(host.size(self.dir), 10)
+		self.assertEqual(host.size(self.dir / 'none'), 0)
+
+	def test_a_step_that_fails_for_it(self) -> None:
+		def step() -> int:
+			raise FileNotFoundError(2, 'No such file or directory', 'x')
+		with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(io.StringIO()):
+			counts = zd._step('sparse', step)
+		self.assertEqual((counts.passed, counts.failed), (0, 1))
+		self.assertEqual(said.getvalue(), 'sparse: FAILED\n')
 
 
 class Packages(Case):
