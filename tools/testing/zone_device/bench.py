@@ -159,8 +159,6 @@ def _cost(built: Dict[str, Tree]) -> Dict[str, Any]:
 	listed = []
 	for function in (cost.LOOP, cost.WHOLE):
 		for what in ('instructions', 'bytes stored', 'bytes stored non-temporally'):
-			if function == cost.WHOLE and what != 'instructions':
-				continue
 			listed.append({'name': f'{function}(), {what}', 'function': function, 'what': what, 'rows': [
 				[case, *(t.costs[function][case].per_page(what) if case in t.costs[function] else None
 					for t in tables)] for case in tables[0].costs[function]]})

@@ -22,6 +22,8 @@ NOTABLE = 1.10
 # A first bind that takes so much longer has something of its own.
 SLOW_FIRST = 1.5
 ALIKE = 1.25
+# Bytes per struct page that are not the loop's: half of what a page takes.
+MUCH_BESIDE = 32
 
 
 class _Times:
@@ -46,19 +48,26 @@ class _Times:
 
 
 class _Counts:
-	"""Instructions, as the cost counter has them."""
+	"""Instructions, and bytes, as the cost counter has them."""
 	unit = 'instructions'
 	verb = 'fewer instructions'
 
 	def __init__(self, result: Dict[str, Any]) -> None:
 		self.sides = result['cost']['sides']
-		self.tables = {t['function']: {r[0]: r[1:] for r in t['rows']} for t in result['cost']['tables']
-			if t['what'] == 'instructions'}
-		self.loop, self.whole = list(self.tables)
+		self.tables = {(t['function'], t['what']): {r[0]: r[1:] for r in t['rows']}
+			for t in result['cost']['tables']}
+		self.loop, self.whole = dict.fromkeys(f for f, _what in self.tables)
 
-	def _count(self, function: str, experiment: str, side: str) -> Optional[float]:
-		found = self.tables[function].get(counted_as(experiment))
+	def _count(self, function: str, experiment: str, side: str,
+		   what: str = 'instructions') -> Optional[float]:
+		found = self.tables.get((function, what), {}).get(counted_as(experiment))
 		return found[self.sides.index(side)] if found else None
+
+	def stored(self, function: str, experiment: str, side: str) -> Optional[float]:
+		"""Bytes per struct page, whichever way they are stored."""
+		counts = [self._count(function, experiment, side, w)
+			for w in ('bytes stored', 'bytes stored non-temporally')]
+		return sum(c for c in counts if c is not None) if None not in counts else None
 
 	def gain(self, experiment: str, what: str, binds: str = AGAIN) -> Optional[float]:
 		# The first call is like any other, as far as it is counted.
@@ -121,6 +130,26 @@ def _steps(figures: Any) -> str:
 	return f'From the author\'s measurement to the reviewer\'s, times {figures.verb}: {text}. {why}.'
 
 
+def _stored(figures: _Counts, experiments: List[str], sides: List[str]) -> str:
+	"""What instructions do not show: one may fill a whole page."""
+	found, beside = [], []
+	for experiment in experiments:
+		whole = [figures.stored(figures.whole, experiment, s) for s in sides]
+		loop = [figures.stored(figures.loop, experiment, s) for s in sides]
+		if None in whole or None in loop:
+			continue
+		found.append(f'{experiment}: {whole[0]:.0f} and {whole[1]:.0f}')
+		if min(w - l for w, l in zip(whole, loop)) > MUCH_BESIDE:
+			beside.append(f'{experiment} ({whole[0] - loop[0]:.0f})')
+	if not found:
+		return ''
+	text = f'Bytes that all of memremap_pages() stores per struct page, in {sides[0]} and in {sides[1]}: ' \
+		+ '; '.join(found) + '. '
+	return text + ('What is not the loop stores much of it for ' + ', '.join(beside) + ', as where the '
+		'allocator zeroes memory that the loop then fills.' if beside else
+		'Next to all of it is stored by the loop.')
+
+
 def _first(result: Dict[str, Any], experiment: str, sides: List[str]) -> str:
 	"""What first binds have that others do not."""
 	times_as_long, longer = [], []
@@ -162,7 +191,7 @@ def says(result: Dict[str, Any]) -> List[str]:
 		if not result['cost']:
 			return paragraphs
 		figures = _Counts(result)
-		paragraphs[0] += ' What follows is about instructions, which were counted: ' \
+		paragraphs[0] += ' What follows is about instructions and bytes, which were counted: ' \
 			'how long a CPU takes for them they do not say.'
 	else:
 		paragraphs.append(' '.join(_outcome(r) for r in result['rows'] if r['published']))
@@ -171,6 +200,8 @@ def says(result: Dict[str, Any]) -> List[str]:
 	paragraphs.append(' '.join(filter(None, (*(_dominant(figures, e, sides) for e in main),
 		_rest(figures, others, sides)))))
 	paragraphs.append(_steps(figures))
-	if not result['cannot_judge']:
+	if result['cannot_judge']:
+		paragraphs.append(_stored(figures, main, sides))
+	else:
 		paragraphs.append(' '.join(filter(None, (_first(result, e, sides) for e in main))))
 	return [p for p in paragraphs if p]

@@ -74,7 +74,14 @@ COST = {'about': 'counted', 'sides': ['base', 'series'], 'tables': [
 	{'name': 'loop', 'function': 'loop', 'what': 'instructions', 'rows': [
 		['FS_DAX, order 0, altmap', 60.0, 12.0], ['FS_DAX, order 0', 60.0, 12.0], [REVIEWED, 60.0, 12.0],
 		['GENERIC, order 9, full, altmap', 60.0, 12.0]]},
-	{'name': 'loop, bytes', 'function': 'loop', 'what': 'bytes stored', 'rows': [[REVIEWED, 1.0, 2.0]]},
+	{'name': 'loop, bytes', 'function': 'loop', 'what': 'bytes stored', 'rows': [[REVIEWED, 100.0, 0.0],
+		['FS_DAX, order 0, altmap', 100.0, 0.0]]},
+	{'name': 'loop, streamed', 'function': 'loop', 'what': 'bytes stored non-temporally', 'rows': [
+		[REVIEWED, 0.0, 64.0], ['FS_DAX, order 0, altmap', 0.0, 64.0]]},
+	{'name': 'whole, bytes', 'function': 'whole', 'what': 'bytes stored', 'rows': [[REVIEWED, 165.0, 65.0],
+		['FS_DAX, order 0, altmap', 101.0, 1.0]]},
+	{'name': 'whole, streamed', 'function': 'whole', 'what': 'bytes stored non-temporally', 'rows': [
+		[REVIEWED, 0.0, 64.0], ['FS_DAX, order 0, altmap', 0.0, 64.0]]},
 	{'name': 'whole', 'function': 'whole', 'what': 'instructions', 'rows': [
 		['FS_DAX, order 0, altmap', 80.0, 40.0], ['FS_DAX, order 0', 80.0, 40.0], [REVIEWED, 80.0, 64.0],
 		['GENERIC, order 9, full, altmap', 80.0, 40.0]]}]}
@@ -271,6 +278,14 @@ class Words(unittest.TestCase):
 		self.assertIn('5.00 times fewer instructions in the loop is 2.00 times in all', ' '.join(said))
 		self.assertIn('"all of memremap_pages()", by a factor of 4.00', ' '.join(said))
 		self.assertNotIn('as fast', ' '.join(said))
+
+	def test_bytes_where_an_instruction_may_be_a_page(self) -> None:
+		said = result(reason='TCG', cost=COST)['says'][-1]
+		self.assertIn(f'in base and in series: {FSDAX}: 101 and 65; {REVIEWED}: 165 and 129. What is not the loop '
+			f'stores much of it for {REVIEWED} (65), as where', said)
+		cost = copy.deepcopy(COST)
+		next(t for t in cost['tables'] if t['name'] == 'whole, bytes')['rows'][0][1:] = [101.0, 1.0]
+		self.assertIn('Next to all of it is stored by the loop.', result(reason='TCG', cost=cost)['says'][-1])
 
 	def test_nothing_is_said_of_what_is_not_there(self) -> None:
 		self.assertEqual(len(result(reason='TCG')['says']), 1)
