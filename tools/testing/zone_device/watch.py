@@ -6,7 +6,6 @@ import os
 import re
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import List, Sequence, Set
 
 import machine
@@ -62,8 +61,13 @@ class Watcher:
 	def _running(directory: str) -> List[int]:
 		"""The clocks, in kHz, of the CPUs that the guest runs on just now."""
 		found = []
-		for task in Path(directory).glob('task/*/stat'):
-			fields = machine.read(str(task)).rpartition(')')[2].split()
+		try:
+			tasks = os.listdir(f'{directory}/task')
+		except OSError:
+			# It has just ended.
+			return []
+		for task in tasks:
+			fields = machine.read(f'{directory}/task/{task}/stat').rpartition(')')[2].split()
 			# The state, and the CPU: see proc(5).
 			if fields[:1] == ['R']:
 				clock = machine.read(f'/sys/devices/system/cpu/cpu{fields[36]}/cpufreq/scaling_cur_freq')

@@ -5,6 +5,7 @@ import copy
 import json
 import unittest
 from pathlib import Path
+from unittest import mock
 from typing import Any, Dict, List, Optional
 
 from helper import Case, REPO
@@ -337,6 +338,12 @@ class Machine(Case):
 		self.assertIn('2.00 to 3.00 GHz', watcher.problem())
 		watcher.swapped = 7 << 20
 		self.assertIn('swapped out 7 MiB', watcher.problem())
+
+	def test_a_guest_that_ends_while_it_is_watched(self) -> None:
+		watcher = Watcher('no such guest')
+		with mock.patch.object(Watcher, '_guests', return_value=['/proc/no-such-process']):
+			self.assertEqual(watcher.look(), '')
+		self.assertEqual((watcher.resident, watcher.clocks), (0, []))
 
 	def test_a_clock_with_steps(self) -> None:
 		watcher = Watcher('no such guest')
