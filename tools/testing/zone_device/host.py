@@ -83,9 +83,13 @@ def stop(proc: 'subprocess.Popen[bytes]') -> None:
 				os.killpg(proc.pid, sig)
 			with contextlib.suppress(subprocess.TimeoutExpired):
 				proc.wait(timeout=5)
-		# The leader may be gone and a guest of its group still be there.
+		# The leader may be gone and a guest of its group still be there; it
+		# has to be gone before anybody else uses what it used.
+		deadline = time.monotonic() + 2
 		with contextlib.suppress(ProcessLookupError):
-			os.killpg(proc.pid, signal.SIGKILL)
+			while time.monotonic() < deadline:
+				os.killpg(proc.pid, signal.SIGKILL)
+				time.sleep(0.02)
 	finally:
 		signal.signal(signal.SIGINT, old)
 
