@@ -7,18 +7,24 @@ open it, so where it is not to be used a QEMU that ignores the wish comes first
 in PATH.
 """
 
+import contextlib
 import json
 import os
+import resource
 import shlex
 import shutil
 from pathlib import Path
 from typing import Set, Tuple
 
+import cache
 import host
+import locks
 from target import Target
 
 # A kernel this small is up in well under a second with KVM.
 PROBE_SECONDS = 8.0
+# A guest that hangs uses at least this share of them.
+SPINNING = 0.5
 
 _SHIM = '''#!/bin/sh
 # Runs {qemu} without the hardware accelerators that do not work here.
@@ -39,19 +45,30 @@ exec {qemu} "$@"
 _said: Set[str] = set()
 
 
+class Busy(Exception):
+	"""The machine had no time for the guest, so that nothing is known."""
+
+
 def _boots(qemu: str, image: Path) -> bool:
-	log = host.cache() / 'kvm-probe.log'
-	host.remove(log)
+	log = cache.directory() / 'kvm-probe.log'
+	cache.remove(log)
 	# No suite has this name: the kernel boots, runs nothing and stops.
 	command = [qemu, '-nodefaults', '-no-reboot', '-nographic', '-accel', 'kvm',
 		'-m', '1G', '-bios', 'qboot.rom', '-serial', 'stdio', '-kernel', str(image),
 		'-append', 'console=ttyS0 panic=-1 kunit.enable=1 kunit.filter_glob=none.none '
 		'kunit_shutdown=reboot']
+	before = resource.getrusage(resource.RUSAGE_CHILDREN)
 	try:
 		if host.run(command, log=log, timeout=PROBE_SECONDS,
 				label='trying KVM') != 0:
 			return False
 	except host.TimedOut:
+		after = resource.getrusage(resource.RUSAGE_CHILDREN)
+		used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+		# One that KVM gave up on waits for a debugger; one that hangs spins.
+		if not any('KVM internal error' in l or 'mulation failure' in l for l in host.tail(log, 200)) \
+				and used < PROBE_SECONDS * SPINNING:
+			raise Busy() from None
 		return False
 	# One that panics exits with 0 as well.
 	return any('KTAP version' in line for line in host.tail(log, 200))
@@ -65,17 +82,26 @@ def kvm(qemu: str, image: Path) -> Tuple[bool, str]:
 		return False, '/dev/kvm may not be opened'
 	version = host.output([qemu, '--version']).splitlines()[0]
 	boot = Path('/proc/sys/kernel/random/boot_id').read_text().strip()
-	known = host.cache() / 'kvm.json'
 	try:
-		found = json.loads(known.read_text())
-	except (OSError, ValueError):
-		found = {}
-	if found.get('key') != f'{boot} {version}':
-		found = {'key': f'{boot} {version}', 'boots': _boots(qemu, image)}
-		host.write_atomically(known, json.dumps(found))
-	if found['boots']:
+		with locks.locked(cache.directory() / '.kvm.lock'):
+			boots = _known(f'{boot} {version}', qemu, image)
+	except Busy:
+		return False, f'a guest had too little of a busy machine to boot in {PROBE_SECONDS:.0f} s; tried again next time'
+	if boots:
 		return True, 'a guest booted in it'
 	return False, f'/dev/kvm opens, but a guest did not boot in {PROBE_SECONDS:.0f} s'
+
+
+def _known(key: str, qemu: str, image: Path) -> bool:
+	"""What was found out on this machine since it was started, or is now."""
+	path = cache.directory() / 'kvm.json'
+	with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+		found = json.loads(path.read_text())
+		if found['key'] == key:
+			return bool(found['boots'])
+	boots = _boots(qemu, image)
+	host.write_atomically(path, json.dumps({'key': key, 'boots': boots}))
+	return boots
 
 
 def search_path(target: Target, image: Path, emulate: bool = False) -> str:
@@ -97,7 +123,7 @@ def search_path(target: Target, image: Path, emulate: bool = False) -> str:
 		_said.add(accelerator)
 		host.say(f'guests run in {accelerator}')
 	if not use:
-		shims = host.cache() / 'shim'
+		shims = cache.directory() / 'shim'
 		shims.mkdir(parents=True, exist_ok=True)
 		shim = shims / target.qemu
 		text = _SHIM.format(qemu=shlex.quote(qemu))

@@ -10,7 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Tuple
 
+import cache
 import host
+import locks
 from host import Error
 
 # Where new kernels turn up. Aliases and code names both, as a mirror may have
@@ -19,6 +21,8 @@ SUITES = ['sid', 'forky', 'stable-backports', 'trixie-backports']
 PACKAGE = re.compile(r'linux-source-(\d+)\.(\d+)$')
 # The oldest kernel that the series, and so the suites, were written for.
 OLDEST = (7, 1)
+# In an unpacked kernel: how much of it there is to be.
+WHOLE = '.zone_device-whole'
 
 
 def _os_release() -> Dict[str, str]:
@@ -83,7 +87,7 @@ class Apt:
 		if host.output(['sh', '-c', 'command -v apt-get || true']).strip() == '':
 			raise Error('there is no apt-get to fetch a kernel with: give one with '
 				'KDIR= or KTARBALL=')
-		self.dir = host.cache() / 'apt' / kind
+		self.dir = cache.directory() / 'apt' / kind
 		for part in ('lists/partial', 'archives/partial'):
 			(self.dir / part).mkdir(parents=True, exist_ok=True)
 		suites = list(SUITES)
@@ -101,7 +105,7 @@ class Apt:
 			'-oAPT::Get::List-Cleanup=false', '-oDebug::NoLocking=true']
 
 	def update(self) -> None:
-		host.remove(self.log)
+		cache.remove(self.log)
 		# The exit status says that some suite is absent, which is expected.
 		host.run(['apt-get', '-q', *self.options, 'update'], log=self.log,
 			label='reading the mirror\'s lists')
@@ -120,10 +124,10 @@ class Apt:
 						if ': ' in line and line[0] not in ' \t')
 
 	def get(self, *arguments: str, cwd: Path, label: str) -> None:
-		def status() -> str:
+		def status(_pid: int) -> str:
 			done = host.size(cwd) + host.size(self.dir / 'archives/partial')
 			return f'{done >> 20} MB, '
-		host.remove(self.log)
+		cache.remove(self.log)
 		if host.run(['apt-get', '-q', *self.options, *arguments], cwd=cwd, log=self.log,
 				label=label, status=status):
 			if host.disk_full(self.dir):
@@ -157,7 +161,7 @@ def unpack(archive: Path, into: Path) -> None:
 		raise Error(f'KTARBALL={archive}: no such file')
 	into.parent.mkdir(parents=True, exist_ok=True)
 	for stale in into.parent.glob('.unpack-*'):
-		host.remove(stale)
+		cache.remove(stale)
 	temp = Path(tempfile.mkdtemp(prefix='.unpack-', dir=into.parent))
 	log = temp / 'log'
 	tree = temp / 'tree'
@@ -180,9 +184,25 @@ def unpack(archive: Path, into: Path) -> None:
 			full = host.disk_full(temp) or any('No space left' in l for l in lines)
 			why = 'no space left on device' if full else lines[0] if lines else 'it is empty'
 			raise Error(f'{archive.name} cannot be unpacked: {why}')
+		(tree / WHOLE).write_text(f'{count(tree)}\n')
 		os.replace(tree, into)
 	finally:
-		host.remove(temp)
+		cache.remove(temp)
+
+
+def count(tree: Path) -> int:
+	"""How many entries the directories of a tree have, two levels down: where
+	somebody removed a part of it, fewer than there were."""
+	return sum(len(os.listdir(d)) for d in [tree, *tree.glob('*/'), *tree.glob('*/*/')]
+		if not d.is_symlink()) - (tree / WHOLE).exists()
+
+
+def is_whole(tree: Path) -> bool:
+	"""Whether an unpacked kernel is still what was unpacked."""
+	try:
+		return int((tree / WHOLE).read_text()) == count(tree)
+	except (OSError, ValueError):
+		return False
 
 
 def debian(applies: Callable[[Path], bool]) -> Path:
@@ -190,11 +210,17 @@ def debian(applies: Callable[[Path], bool]) -> Path:
 
 	@applies says whether our series applies to an unpacked candidate.
 	"""
-	bases = host.cache() / 'base'
-	with host.locked(bases / '.lock'):
+	bases = cache.directory() / 'base'
+	with locks.locked(bases / '.lock'):
 		for stale in bases.glob('.deb-*'):
-			host.remove(stale)
-		kept = [p for p in bases.glob('linux-source-*') if p.is_dir()]
+			cache.remove(stale)
+		kept = []
+		for known in (p for p in bases.glob('linux-source-*') if p.is_dir()):
+			if is_whole(known):
+				kept.append(known)
+			else:
+				host.say(f'{known} is damaged: it is fetched again')
+				cache.discard(known)
 		if kept:
 			return max(kept, key=lambda p: (version_key(p.name.split('_')[1]), p.name))
 		apt = Apt()
@@ -210,7 +236,7 @@ def debian(applies: Callable[[Path], bool]) -> Path:
 			if applies(into):
 				return into
 			host.say(f'the series does not apply to {package} {version}')
-			host.remove(into)
+			cache.remove(into)
 		raise Error('the series applies to none of the kernels that the mirror offers: '
 			+ (', '.join(v for _, v in offered) or 'none is new enough'))
 
@@ -220,8 +246,12 @@ def tarball(archive: Path) -> Path:
 	if not archive.is_file():
 		raise Error(f'KTARBALL={archive}: no such file')
 	stat = archive.stat()
-	into = host.cache() / 'base' / f'tarball-{archive.name}-{stat.st_size}-{stat.st_mtime_ns}'
-	with host.locked(into.parent / '.lock'):
+	into = cache.directory() / 'base' / '-'.join(
+		('tarball', cache.safe_name(archive.name), str(stat.st_size), str(stat.st_mtime_ns)))
+	with locks.locked(into.parent / '.lock'):
+		if into.is_dir() and not is_whole(into):
+			host.say(f'{into} is damaged: it is unpacked again')
+			cache.discard(into)
 		if not into.is_dir():
 			unpack(archive, into)
 	return into

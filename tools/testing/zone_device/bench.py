@@ -22,6 +22,7 @@ import bench_says
 import bench_text
 import cost
 import guest
+import cache
 import host
 import machine
 import packages
@@ -96,17 +97,11 @@ def _wanted() -> Dict[str, Optional[str]]:
 	return {'A': one, 'B': other}
 
 
-def _build(wanted: Dict[str, Optional[str]]) -> Dict[str, Tree]:
+def _plans(wanted: Dict[str, Optional[str]]) -> Dict[str, tree.Plan]:
 	origin = tree.source()
 	if None in wanted.values() and not tree.series_path(origin):
 		raise Error('there is no series to compare with: give the base as KDIR= and the patches as SERIES=')
-	upto = host.number('SERIES_UPTO', least=0)
-	built = {name: tree.prepare(origin, series=series, upto=None if series else upto)
-		for name, series in wanted.items()}
-	for name, prepared in built.items():
-		host.say(f'bench: {name}: {prepared.describe()}')
-		run.build(prepared, TARGET)
-	return built
+	return {name: tree.plan(origin, series=series) for name, series in wanted.items()}
 
 
 def _order(boots: int) -> List[int]:
@@ -172,39 +167,44 @@ class Report:
 	def __init__(self) -> None:
 		now = datetime.datetime.now().astimezone()
 		self.when = now.isoformat(timespec='seconds')
-		where = host.cache() / 'bench'
+		where = cache.directory() / 'bench'
 		where.mkdir(parents=True, exist_ok=True)
 		self.own = where / f'{now:%Y%m%d-%H%M%S}.json'
-		self.page = Path(os.path.abspath(os.environ.get('HTML') or self.own.with_suffix('.html')))
-		self.copy = Path(os.path.abspath(os.environ.get('JSON') or self.own))
-		for path in (self.own, self.page, self.copy):
-			if path.is_dir() or not os.access(path.parent, os.W_OK):
-				raise Error(f'{path} cannot be written: name another file by JSON= or HTML=')
 
 	def save(self, result: Dict[str, Any]) -> None:
 		host.write_atomically(self.own, json.dumps(result, indent=1) + '\n')
 
 	def publish(self, result: Dict[str, Any]) -> None:
 		self.save(result)
-		if self.copy != self.own:
-			host.write_atomically(self.copy, json.dumps(result, indent=1) + '\n')
-		host.write_atomically(self.page, bench_page.page(result))
-		for path in (self.copy, self.page):
-			host.say(f'bench: wrote {path}')
+		page = self.own.with_suffix('.html')
+		host.write_atomically(page, bench_page.page(result))
+		host.write_output('JSON', json.dumps(result, indent=1) + '\n')
+		host.write_output('HTML', bench_page.page(result))
+		for written in (os.environ.get('JSON') or self.own, os.environ.get('HTML') or page):
+			host.say(f'bench: wrote {written}')
 
 
 def bench() -> int:
-	available = machine.machine('').available
 	# Before the long builds: what cannot work should fail at once.
 	size, rounds, boots = os.environ.get('SIZE', ''), host.number('ROUNDS'), host.number('BOOTS')
-	plan(available, True, size, rounds, boots)
+	plan(machine.machine('').available, True, size, rounds, boots)
 	wanted, where = _wanted(), Report()
 	packages.ensure([*packages.of_targets([TARGET]), *guest.PACKAGES])
-	built = _build(wanted)
+	plans = _plans(wanted)
+	with tree.using(*plans.values()) as trees:
+		return _bench(dict(zip(plans, trees)), where, size, rounds, boots)
+
+
+def _bench(built: Dict[str, Tree], where: Report, size: str, rounds: Optional[int],
+	   boots: Optional[int]) -> int:
+	for name, prepared in built.items():
+		host.say(f'bench: {name}: {prepared.describe()}')
+		run.build(prepared, TARGET)
+	available = machine.machine('').available
 	first = next(iter(built.values()))
 	kvm, why = accel.kvm(shutil.which(TARGET.qemu) or TARGET.qemu, first.build_dir(TARGET.name) / TARGET.image)
 	sizes = plan(available, kvm, size, rounds, boots)
-	watcher = Watcher(f'build/{TARGET.name}/{TARGET.image}')
+	watcher = Watcher()
 	samples: List[Sample] = []
 
 	def result() -> Dict[str, Any]:

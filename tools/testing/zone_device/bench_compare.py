@@ -27,6 +27,11 @@ def load(path: str) -> Dict[str, Any]:
 		raise Error(f'{path} is not JSON') from None
 	if not isinstance(result, dict) or result.get('format') != FORMAT:
 		raise Error(f'{path} is not a result of make bench')
+	try:
+		# All that is looked at, so that what is missing has a file's name.
+		compare(result, result)
+	except (KeyError, TypeError, IndexError, AttributeError, ValueError) as err:
+		raise Error(f'{path} is a damaged result of make bench: {type(err).__name__}: {err}') from None
 	return result
 
 

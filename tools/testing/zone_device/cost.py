@@ -171,22 +171,23 @@ def judge(table: Table, budgets: Dict[str, Any]) -> Tuple[List[str], Optional[st
 def _tables() -> List[Table]:
 	packages.ensure(packages.of_targets([TARGET]))
 	origin = tree.source()
-	prepared = tree.prepare(origin)
+	tested = tree.plan(origin)
+	wanted = [(tested, 'series' if tested.patches else 'tree')]
+	if tested.patches:
+		wanted.insert(0, (tree.plan(origin, series='none'), 'base'))
 	tables = []
-	if prepared.patches:
-		tables.append(measure(tree.prepare(origin, series='none'), 'base'))
-	tables.append(measure(prepared, 'series' if prepared.patches else 'tree'))
+	for one, name in wanted:
+		with tree.using(one) as (prepared,):
+			tables.append(measure(prepared, name))
 	return tables
 
 
 def cost() -> int:
 	tables = _tables()
 	print('\n'.join(show(tables)), flush=True)
-	if os.environ.get('JSON'):
-		Path(os.environ['JSON']).write_text(json.dumps({t.name: as_json(t) for t in tables},
-			indent='\t') + '\n')
-	if tables[-1].name != 'series' or os.environ.get('SERIES'):
-		host.say('cost: the budgets are for the series that comes with the suites')
+	host.write_output('JSON', json.dumps({t.name: as_json(t) for t in tables}, indent='\t') + '\n')
+	if tables[-1].name != 'series' or os.environ.get('SERIES') or os.environ.get('SERIES_UPTO'):
+		host.say('cost: the budgets are for the whole of the series that comes with the suites')
 		return 0
 	over, reason = judge(tables[-1], json.loads(BUDGETS.read_text()))
 	if reason:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import List, Set
 
+import cache
 import host
 import report
 import run
@@ -64,7 +65,7 @@ def initramfs(prepared: Tree) -> Path:
 	contents.write_text('\n'.join(_contents(init)) + '\n')
 	with open(image, 'wb') as out:
 		log = build / 'guest.log'
-		host.remove(log)
+		cache.remove(log)
 		if host.run([build / TOOL, contents], stdout=out, log=log):
 			raise Error(f'no initramfs: {(host.tail(log) or ["no reason given"])[-1]}')
 	return image

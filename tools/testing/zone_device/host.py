@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the tools need of the machine they run on: commands, locks, a cache,
-and a way to run long steps that shows progress and leaves nothing behind."""
+"""What the tools need of the machine they run on: commands, and a way to run
+long steps that shows progress and leaves nothing behind."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -11,28 +10,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, IO, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import Callable, IO, List, Mapping, Optional, Sequence, Union
+
+import locks
+from messages import Error as Error, say as say
 
 REPO = Path(__file__).resolve().parents[3]
 # A line this often where nobody watches a terminal: enough for a CI log to
 # look alive, too few to bury the rest.
 QUIET_INTERVAL = 20.0
-
-
-class Error(Exception):
-	"""A failure whose message is the one sentence the user needs."""
-
-
-def say(message: str) -> None:
-	print(f'zone_device: {message}', file=sys.stderr, flush=True)
-
-
-def cache() -> Path:
-	path = os.environ.get('CACHE')
-	if not path:
-		home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-		path = os.path.join(home, 'zone-device-kunit')
-	return Path(os.path.abspath(path))
+# What ends a run: Ctrl-C and Ctrl-\, a lost terminal, the end of a CI job.
+ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
 
 
 def number(variable: str, least: int = 1) -> Optional[int]:
@@ -76,7 +64,7 @@ class Progress:
 def stop(proc: 'subprocess.Popen[bytes]') -> None:
 	"""Ends a child and all it started: they share one session of their own."""
 	# An impatient second Ctrl-C must not leave half of them behind.
-	old = signal.signal(signal.SIGINT, signal.SIG_IGN)
+	old = [(s, signal.signal(s, signal.SIG_IGN)) for s in ENDING]
 	try:
 		for sig in (signal.SIGTERM, signal.SIGKILL):
 			with contextlib.suppress(ProcessLookupError):
@@ -91,7 +79,8 @@ def stop(proc: 'subprocess.Popen[bytes]') -> None:
 				os.killpg(proc.pid, signal.SIGKILL)
 				time.sleep(0.02)
 	finally:
-		signal.signal(signal.SIGINT, old)
+		for sig, handler in old:
+			signal.signal(sig, handler)
 
 
 class TimedOut(Exception):
@@ -101,12 +90,15 @@ class TimedOut(Exception):
 def run(command: Sequence[Union[str, Path]], *, label: str = '',
 	cwd: Optional[Path] = None, env: Optional[Mapping[str, str]] = None,
 	log: Optional[Path] = None, stdout: Optional[IO[bytes]] = None,
-	status: Callable[[], str] = lambda: '', timeout: Optional[float] = None) -> int:
+	status: Callable[[int], str] = lambda _pid: '', timeout: Optional[float] = None,
+	keeps_locks: bool = True) -> int:
 	"""Runs a command to its end and returns its exit status; its output is
-	appended to @log, unless there is another @stdout.
+	appended to @log, unless there is another @stdout. @status is asked, with
+	the command's process id, for a word on how far it is.
 
 	Whatever ends the wait early, Ctrl-C above all, ends the command's whole
-	family.
+	family. If this process is killed before it can do so, the family still
+	has the locks, unless it is not to have them.
 	"""
 	progress = Progress(label) if label else None
 	deadline = time.monotonic() + timeout if timeout else None
@@ -117,7 +109,7 @@ def run(command: Sequence[Union[str, Path]], *, label: str = '',
 		try:
 			proc = subprocess.Popen([str(c) for c in command], cwd=cwd, env=env,
 				stdin=subprocess.DEVNULL, stdout=stdout or sink, stderr=sink,
-				start_new_session=True)
+				start_new_session=True, pass_fds=locks.descriptors() if keeps_locks else ())
 		except FileNotFoundError:
 			raise Error(f'{command[0]}: no such command') from None
 		try:
@@ -126,7 +118,7 @@ def run(command: Sequence[Union[str, Path]], *, label: str = '',
 					proc.wait(timeout=pause)
 				pause = min(pause * 2, 0.5)
 				if progress:
-					progress.tick(status())
+					progress.tick(status(proc.pid))
 				if deadline and time.monotonic() > deadline:
 					raise TimedOut()
 		finally:
@@ -151,61 +143,6 @@ def output(command: Sequence[Union[str, Path]]) -> str:
 	return done.stdout
 
 
-_locks: Dict[Path, IO[str]] = {}
-
-
-def lock(path: Path, shared: bool = False) -> None:
-	"""Takes a lock until unlock() or the end of the process.
-
-	Two runs may share one cache; what one of them changes, it locks.
-	"""
-	if path in _locks:
-		return
-	path.parent.mkdir(parents=True, exist_ok=True)
-	handle = open(path, 'a')
-	how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-	try:
-		fcntl.flock(handle, how | fcntl.LOCK_NB)
-	except BlockingIOError:
-		say(f'waiting for another run that uses {path.parent}')
-		fcntl.flock(handle, how)
-	_locks[path] = handle
-
-
-def unlock(path: Path) -> None:
-	handle = _locks.pop(path, None)
-	if handle:
-		handle.close()
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-	held = path in _locks
-	lock(path)
-	try:
-		yield
-	finally:
-		if not held:
-			unlock(path)
-
-
-def remove(path: Path) -> None:
-	"""Removes a file or a directory, read-only parts and all, if it is there."""
-	def retry(_func: Any, name: str, _exc: Any) -> None:
-		parent = os.path.dirname(name)
-		os.chmod(parent, 0o700)
-		if os.path.isdir(name) and not os.path.islink(name):
-			os.chmod(name, 0o700)
-			shutil.rmtree(name, ignore_errors=True)
-		else:
-			with contextlib.suppress(FileNotFoundError):
-				os.unlink(name)
-	if path.is_symlink() or path.is_file():
-		path.unlink()
-	elif path.exists():
-		shutil.rmtree(path, onerror=retry)
-
-
 def disk_full(path: Path) -> bool:
 	"""Whether what has just failed there can only have failed for this: a log
 	on the same disk has no room to say so."""
@@ -225,12 +162,26 @@ def size(directory: Path) -> int:
 def write_atomically(path: Path, text: str) -> None:
 	temp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
 	try:
-		temp.write_text(text)
+		temp.write_text(text, encoding='utf-8')
 		os.replace(temp, path)
 	except OSError:
 		with contextlib.suppress(OSError):
 			temp.unlink()
 		raise
+
+
+def write_output(name: str, text: str) -> None:
+	"""Writes what the user asked for by JSON= and its like, if it was; '-' is
+	standard output."""
+	value = os.environ.get(name)
+	if value == '-':
+		print(text, end='', flush=True)
+	elif value:
+		path = Path(os.path.realpath(os.path.expanduser(value)))
+		try:
+			write_atomically(path, text)
+		except OSError as err:
+			raise Error(f'{name}={value} cannot be written: {(err.strerror or "").lower()}') from err
 
 
 def tail(path: Path, lines: int = 20) -> List[str]:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Counter as CounterOf, Dict, List, Optional, Sequence, Tuple
 
 import base
+import cache
 import host
+import locks
 import overlay
 import packages
 import run
@@ -38,7 +40,7 @@ def sparse_binary(src: Path) -> Path:
 	if not (src / 'scripts/checker-valid.sh').is_file():
 		raise Error(f'{src} has no scripts/checker-valid.sh')
 	system = shutil.which('sparse')
-	built = host.cache() / 'sparse/sparse'
+	built = cache.directory() / 'sparse/sparse'
 	for candidate in ([Path(system)] if system else []) + [built]:
 		if candidate.is_file() and _accepted(src, candidate):
 			return candidate
@@ -46,7 +48,7 @@ def sparse_binary(src: Path) -> Path:
 		version = host.output([system, '--version']).strip()
 		host.say(f'the kernel refuses sparse {version}: building a newer one')
 	packages.ensure([*packages.SPARSE, *packages.BUILD, packages.GCC])
-	with host.locked(host.cache() / 'sparse/.lock'):
+	with locks.locked(cache.directory() / 'sparse/.lock'):
 		_build_sparse(built)
 	if not _accepted(src, built):
 		raise Error('the kernel refuses the newest sparse that the Debian mirror offers, too')
@@ -59,14 +61,14 @@ def _build_sparse(binary: Path) -> None:
 	versions = sorted((s['Version'] for s in apt.index('sparse')), key=base.version_key)
 	if not versions:
 		raise Error('the Debian mirror offers no source of sparse')
-	work = host.cache() / 'tmp/sparse'
-	host.remove(work)
+	work = cache.directory() / 'tmp/sparse'
+	cache.remove(work)
 	work.mkdir(parents=True)
 	try:
 		apt.get('source', f'sparse={versions[-1]}', cwd=work, label='fetching sparse')
 		source = next(p for p in work.iterdir() if p.is_dir())
 		log = binary.with_name('build.log')
-		host.remove(log)
+		cache.remove(log)
 		# Debian's names the compiler of the release that it is from.
 		if host.run(['make', '-C', source, 'CC=gcc', f'-j{host.jobs()}', 'sparse'], log=log,
 				env=run.environment(), label='building sparse'):
@@ -75,7 +77,7 @@ def _build_sparse(binary: Path) -> None:
 		shutil.copy2(source / 'sparse', temp)
 		os.replace(temp, binary)
 	finally:
-		host.remove(work)
+		cache.remove(work)
 
 
 def _warnings(prepared: Tree, files: Sequence[str], sparse: Path, name: str) -> List[Tuple[str, str]]:
@@ -83,7 +85,7 @@ def _warnings(prepared: Tree, files: Sequence[str], sparse: Path, name: str) -> 
 	directory = prepared.build_dir(TARGET.name)
 	run.configure(prepared, TARGET)
 	log = directory / 'sparse.log'
-	host.remove(log)
+	cache.remove(log)
 	objects = [f'{f[:-2]}.o' for f in files]
 	# One at a time: make visits arch/x86/lib twice, and one visit may read what
 	# the other is writing.
@@ -112,7 +114,14 @@ def _without_place(line: str) -> str:
 def sparse(origin: tree.Source) -> Dict[str, List[str]]:
 	"""Checked file -> what sparse says of it that it does not say of the same
 	file without the series; {} where nothing was to check."""
-	prepared = tree.prepare(origin)
+	plans = [tree.plan(origin)]
+	if plans[0].patches:
+		plans.append(tree.plan(origin, series='none'))
+	with tree.using(*plans) as trees:
+		return _compare(trees[0], trees[-1])
+
+
+def _compare(prepared: Tree, unpatched: Tree) -> Dict[str, List[str]]:
 	checker = sparse_binary(prepared.src)
 	ours = sorted(f for f in overlay.files() if f.endswith('.c'))
 	theirs = sorted({f for f in prepared.patched if f.endswith('.c')} | set(ANCHORS))
@@ -120,7 +129,6 @@ def sparse(origin: tree.Source) -> Dict[str, List[str]]:
 	seen = _warnings(prepared, ours + theirs, checker, 'with the series')
 	known: CounterOf[str] = Counter()
 	if prepared.patches:
-		unpatched = tree.prepare(origin, series='none')
 		there = [f for f in theirs if (unpatched.src / f).is_file()]
 		known.update(_without_place(l) for _, l in _warnings(unpatched, there, checker, 'without'))
 	else:
@@ -136,23 +144,23 @@ def sparse(origin: tree.Source) -> Dict[str, List[str]]:
 	return result
 
 
-def checkpatch(origin: tree.Source, series: Optional[Path]) -> Dict[str, List[str]]:
+def checkpatch(origin: tree.Source, series: Sequence[patches.Patch]) -> Dict[str, List[str]]:
 	"""Patch or file of the suites -> what checkpatch.pl says of it."""
 	script = origin.path / 'scripts/checkpatch.pl'
 	if not script.is_file():
 		raise Error(f'{origin.name} has no scripts/checkpatch.pl')
 	options = ['perl', str(script), f'--root={origin.path}', '--strict', '--no-signoff',
 		'--terse', '--show-types', '--no-summary']
-	work = host.cache() / 'tmp'
+	work = cache.directory() / 'tmp'
 	work.mkdir(parents=True, exist_ok=True)
 	result: Dict[str, List[str]] = {}
-	for patch in patches.load(series) if series else []:
+	for patch in series:
 		temp = work / f'{os.getpid()}.patch'
 		temp.write_bytes(patch.text)
 		try:
 			result[patch.name] = _checkpatch([*options, str(temp)], str(temp), patch.name)
 		finally:
-			host.remove(temp)
+			cache.remove(temp)
 	for name, path in overlay.files().items():
 		if name.endswith(('.c', '.h')):
 			# offsetof() and sizeof_field() in a macro do not evaluate what they
@@ -163,14 +171,14 @@ def checkpatch(origin: tree.Source, series: Optional[Path]) -> Dict[str, List[st
 
 
 def _checkpatch(command: List[str], path: str, name: str) -> List[str]:
-	log = host.cache() / 'tmp' / f'{os.getpid()}.checkpatch'
-	host.remove(log)
+	log = cache.directory() / 'tmp' / f'{os.getpid()}.checkpatch'
+	cache.remove(log)
 	try:
 		# It leaves a list of names in the directory where it runs.
 		status = host.run(command, log=log, cwd=log.parent)
 		lines = [l.replace(path, name) for l in log.read_text(errors='replace').splitlines() if l]
 	finally:
-		host.remove(log)
+		cache.remove(log)
 	if status and not lines:
 		return [f'{name}: checkpatch.pl failed with status {status}']
 	return lines if status else []

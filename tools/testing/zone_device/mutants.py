@@ -85,26 +85,28 @@ def load(kind: str, names: str = '*') -> List[Mutant]:
 	return sorted(found, key=lambda m: (m.target.name, m.name))
 
 
-def prepare(mutant: Mutant, origin: Optional[tree.Source] = None) -> tree.Tree:
+def plan(mutant: Mutant, origin: Optional[tree.Source] = None) -> tree.Plan:
 	"""Our series with the mutant on top. One slot serves all of them: they
 	differ in a file or two, so each is a short build."""
-	return tree.prepare(origin, series=tree.OUR_SERIES, extra=[mutant.path], slot='mutant')
+	return tree.plan(origin, series=tree.OUR_SERIES, extra=[mutant.path], slot='mutant')
 
 
 def kunit(mutant: Mutant, origin: Optional[tree.Source] = None) -> Outcome:
 	"""Runs the suites on a mutant: the test that it names must fail."""
 	expected = mutant.catchers('kunit')[0]
 	outcome = Outcome(mutant, expected, [])
-	prepared = prepare(mutant, origin)
-	run.build(prepared, mutant.target)
-	# One that hangs is noticed as well, and need not be waited for long.
-	verdict = run.boot(prepared, mutant.target, timeout=120)
-	for name, _ in verdict.failures:
+	with tree.using(plan(mutant, origin)) as (prepared,):
+		failures = run.of_series(prepared).failures
+		if not failures:
+			run.build(prepared, mutant.target)
+			# One that hangs is noticed as well, and need not be waited for long.
+			verdict = run.boot(prepared, mutant.target, timeout=120)
+			failures, outcome.problem = verdict.failures, verdict.problem
+	for name, _ in failures:
 		# A parameter's own name comes after the test's.
 		test = '.'.join(name.split('.')[:2])
 		if test not in outcome.seen:
 			outcome.seen.append(test)
-	outcome.problem = verdict.problem
 	return outcome
 
 

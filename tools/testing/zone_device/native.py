@@ -7,6 +7,7 @@ reach is thrown away by the linker. So nothing here knows what the helpers of
 a series are called or where they stand.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,8 +18,9 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
+import cache
 import host
 import machine
 import native_report
@@ -81,14 +83,20 @@ PREFACE_SLOW = '''#include <linux/mm.h>
 '''
 
 
-def variants(origin: Source, **how: Any) -> List[Variant]:
+@contextlib.contextmanager
+def variants(origin: Source, **how: Any) -> Iterator[List[Variant]]:
 	"""The reference first: the field-by-field path of the tree without the
 	series; failing such a tree, of the same tree with its fast path off.
 
-	@how is for tree.prepare(), of the tree with the series."""
-	upto = os.environ.get('SERIES_UPTO')
-	tested = tree.prepare(origin, upto=int(upto) if upto else None, **how)
-	base = tree.prepare(origin, series='none') if tested.patches else tested
+	@how is for tree.plan(), of the tree with the series."""
+	plans = [tree.plan(origin, **how)]
+	if plans[0].patches:
+		plans.append(tree.plan(origin, series='none'))
+	with tree.using(*plans) as trees:
+		yield _variants(trees[0], trees[-1])
+
+
+def _variants(tested: Tree, base: Tree) -> List[Variant]:
 	if '-DZD_HEAD_TEMPLATE' in base.features:
 		found = [Variant('fields', base, 'its fast path off', PREFACE_SLOW)]
 	else:
@@ -102,13 +110,8 @@ def variants(origin: Source, **how: Any) -> List[Variant]:
 	return found
 
 
-def _environment() -> Dict[str, str]:
-	"""What is meant for this program is not meant for the kernel's make."""
-	return {k: v for k, v in run.environment().items() if k not in ('SIZE', 'ROUNDS', 'CPU')}
-
-
 def _make(prepared: Tree, what: Sequence[str], log: Path, label: str) -> None:
-	if host.run([*run.make_command(prepared, TARGET), *what], env=_environment(), log=log,
+	if host.run([*run.make_command(prepared, TARGET), *what], env=run.environment(), log=log,
 			label=label):
 		for line in run.first_errors(log):
 			host.say(f'  {line}')
@@ -130,14 +133,15 @@ def kbuild(prepared: Tree) -> Path:
 	"""Has the tree's own build generate its headers and say how it compiles a
 	file; returns the build directory."""
 	build = prepared.build_dir(TARGET.name)
-	build.mkdir(parents=True, exist_ok=True)
-	log = build / 'build.log'
-	host.remove(log)
 	stamp = build / 'zone_device.stamp'
 	wanted = json.dumps([prepared.generation, CONFIG.read_text(), run.make_options(TARGET)])
 	if stamp.is_file() and stamp.read_text() == wanted:
 		return build
-	host.remove(stamp)
+	cache.remove(stamp)
+	run.must_be_of_the_past(build)
+	build.mkdir(parents=True, exist_ok=True)
+	log = build / 'build.log'
+	cache.remove(log)
 	label = f'native: preparing {prepared.dir.name}'
 	_make(prepared, [f'KCONFIG_ALLCONFIG={CONFIG}', 'allnoconfig'], log, label)
 	_check_config(build / '.config')
@@ -168,7 +172,7 @@ def _compiler() -> List[str]:
 
 
 def _do(command: Sequence[object], cwd: Path) -> str:
-	done = subprocess.run([str(c) for c in command], cwd=cwd, env=_environment(), check=False,
+	done = subprocess.run([str(c) for c in command], cwd=cwd, env=run.environment(), check=False,
 		stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 	if done.returncode:
 		lines = (done.stderr or done.stdout).splitlines()
@@ -269,7 +273,7 @@ def build(chosen: Sequence[Variant], sanitize: bool = False) -> Path:
 	wanted = _stamp(chosen, sanitize)
 	if program.is_file() and stamp.is_file() and stamp.read_text() == wanted:
 		return program
-	host.remove(top)
+	cache.remove(top)
 	top.mkdir(parents=True)
 	host.say('native: compiling' + (' with the sanitizers' if sanitize else ''))
 	compiler = [*_compiler(), '-O2', '-Wall', '-Wextra', '-fno-builtin', '-I', HERE, *_user_flags(sanitize)]
@@ -303,7 +307,7 @@ def _run(program: Path, arguments: Sequence[str], timeout: float) -> Tuple[int, 
 	env = {**os.environ, 'ASAN_OPTIONS': 'detect_leaks=0:allow_user_segv_handler=1'}
 	try:
 		with open(out, 'wb') as sink:
-			host.remove(err)
+			cache.remove(err)
 			status = host.run([program, *arguments], stdout=sink, log=err, env=env, timeout=timeout,
 				label=f'native: {arguments[0]}')
 	except host.TimedOut:
@@ -336,11 +340,11 @@ def check(origin: Optional[Source] = None, **how: Any) -> Tuple[int, int, int]:
 	if platform.machine() != 'x86_64':
 		print(f'skip native: this is {platform.machine()}, not x86_64')
 		return 0, 0, 1
-	chosen = variants(origin or tree.source(), **how)
-	if len(chosen) < 2:
-		print('skip native: the tree has no template path to compare')
-		return 0, 0, 1
-	passed, failed = compare(build(chosen, sanitize=True))
+	with variants(origin or tree.source(), **how) as chosen:
+		if len(chosen) < 2:
+			print('skip native: the tree has no template path to compare')
+			return 0, 0, 1
+		passed, failed = compare(build(chosen, sanitize=True))
 	print(f'native: {passed} comparisons agree, {failed} do not (ASan, UBSan)', flush=True)
 	return passed, failed, 0
 
@@ -350,7 +354,11 @@ def bench() -> int:
 	packages.ensure(PACKAGES)
 	on = machine.machine(os.environ.get('CPU', ''))
 	plan = native_report.plan(on, os.environ.get('SIZE', ''), os.environ.get('ROUNDS', ''))
-	chosen = variants(tree.source())
+	with variants(tree.source()) as chosen:
+		return _bench(chosen, on, plan)
+
+
+def _bench(chosen: List[Variant], on: machine.Machine, plan: native_report.Plan) -> int:
 	program = build(chosen)
 	if compare(program)[1]:
 		raise Error('native: the paths do not do the same, so that their times mean nothing')
@@ -362,6 +370,5 @@ def bench() -> int:
 	compiler = host.output([w for w in _compiler() if w != 'ccache'][:1] + ['--version']).splitlines()[0]
 	result = native_report.Result(on, plan, trees, compiler, lines)
 	print(result.text(), flush=True)
-	if os.environ.get('JSON'):
-		host.write_atomically(Path(os.path.abspath(os.environ['JSON'])), json.dumps(result.json(), indent=1) + '\n')
+	host.write_output('JSON', json.dumps(result.json(), indent=1) + '\n')
 	return 0

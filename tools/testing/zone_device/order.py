@@ -199,7 +199,11 @@ def order() -> int:
 		checks = [Check(chosen, function_settings(names, os.environ.get('STARTS', '').split()))]
 	elif chosen:
 		checks = [Check(chosen, memmap_settings)]
-	prepared = tree.prepare()
+	with tree.using(tree.plan()) as (prepared,):
+		return 0 if _order(prepared, checks) else 1
+
+
+def _order(prepared: tree.Tree, checks: Sequence[Check]) -> bool:
 	run.build(prepared, TARGET)
 	kernel = plugin.load(prepared, TARGET)
 	results = []
@@ -209,14 +213,14 @@ def order() -> int:
 			continue
 		results.append(check(prepared, kernel, one))
 		print('\n'.join([*details(results[-1]), summary(results[-1])]), flush=True)
-	return 0 if all(r.ok for r in results) else 1
+	return all(r.ok for r in results)
 
 
 def _mutant(one: mutants.Mutant, origin: tree.Source) -> 'tuple[mutants.Outcome, str]':
-	prepared = mutants.prepare(one, origin)
-	run.build(prepared, TARGET)
-	values = run.boot(prepared, TARGET, filter='zone_device*')
-	result = check(prepared, plugin.load(prepared, TARGET), CHECKS[0])
+	with tree.using(mutants.plan(one, origin)) as (prepared,):
+		run.build(prepared, TARGET)
+		values = run.boot(prepared, TARGET, filter='zone_device*')
+		result = check(prepared, plugin.load(prepared, TARGET), CHECKS[0])
 	seen = [r for r, n in result.totals.items() if n and r not in WASTES]
 	outcome = mutants.Outcome(one, one.catchers('order')[0], seen, result.verdict.problem)
 	return outcome, 'no' if values.ok else 'yes'

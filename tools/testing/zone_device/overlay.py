@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The files that this project adds to a kernel tree, the lines that make the
-tree build them, and how both get into a user's own tree and out again."""
+"""The files that this project adds to a kernel tree, and the lines that make
+the tree build them."""
 
-import contextlib
 import os
 import shutil
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict
 
-import host
+import mirror
 from host import Error, REPO
 
 # Each is appended to a file of the tree, so that it is easy to find and to
@@ -34,102 +33,41 @@ def files() -> Dict[str, Path]:
 	return found
 
 
-def hooked(text: str, line: str) -> str:
-	"""@text with @line at its end, once."""
-	if line in text.splitlines():
-		return text
-	return text + ('' if text.endswith('\n') else '\n') + line + '\n'
+def hook(content: bytes, line: str) -> bytes:
+	"""What has to follow @content, a file's, for it to have @line once: none if
+	it has. Its line ends are what the file's are."""
+	wanted = line.encode()
+	lines = content.splitlines(keepends=True)
+	if any(l.rstrip(b'\r\n') == wanted for l in lines):
+		return b''
+	end = b'\r\n' if lines and lines[0].endswith(b'\r\n') else b'\n'
+	return (b'' if not lines or lines[-1].endswith(b'\n') else end) + wanted + end
 
 
-def unhooked(text: str, line: str) -> str:
-	return ''.join(l for l in text.splitlines(keepends=True) if l.rstrip('\n') != line)
-
-
-def _replace(path: Path, text: str) -> None:
-	"""Not written through: trees that are hard-linked copies of each other
-	are common."""
-	temp = path.with_name(f'.{path.name}.zone_device-tmp')
-	temp.write_text(text)
-	shutil.copymode(path, temp)
-	os.replace(temp, path)
-
-
-def install(tree: Path) -> List[str]:
-	"""Adds the overlay to @tree; refuses before the first write, not midway."""
-	wanted = {name: path.read_bytes() for name, path in files().items()}
-	changed = []
-	for name, content in wanted.items():
-		there = tree / name
-		if there.is_file() and there.read_bytes() != content:
-			raise Error(f'{there} is there already and differs: '
-				'move it away, or run make uninstall with the version that installed it')
-		if not there.exists():
-			changed.append(name)
-	for name in HOOKS:
-		if not (tree / name).is_file():
-			raise Error(f'{tree} has no {name}')
-	_must_be_writable(tree)
-	for name in changed:
-		(tree / name).parent.mkdir(parents=True, exist_ok=True)
-		(tree / name).write_bytes(wanted[name])
-	for name, line in HOOKS.items():
-		text = (tree / name).read_text()
-		# A missing newline at the end could not be restored.
-		if not text.endswith('\n'):
-			raise Error(f'{tree / name} does not end with a newline')
-		if hooked(text, line) != text:
-			_replace(tree / name, hooked(text, line))
-			changed.append(name)
-	return changed
-
-
-def uninstall(tree: Path) -> List[str]:
-	"""Takes out what install() put in; a file that was changed since stays."""
-	_must_be_writable(tree)
-	changed = []
-	for name, line in HOOKS.items():
-		path = tree / name
-		if path.is_file():
-			text = path.read_text()
-			if unhooked(text, line) != text:
-				_replace(path, unhooked(text, line))
-				changed.append(name)
-	for name, path in files().items():
-		there = tree / name
-		if not there.is_file():
-			continue
-		if there.read_bytes() != path.read_bytes():
-			host.say(f'{there} was changed since it was installed and stays')
-			continue
-		there.unlink()
-		changed.append(name)
-		# Git does not see empty directories, but the user does.
-		with contextlib.suppress(OSError):
-			for parent in there.parents:
-				if parent == tree:
-					break
-				parent.rmdir()
-	return changed
-
-
-def _must_be_writable(tree: Path) -> None:
-	for name in HOOKS:
-		directory = (tree / name).parent
-		if not os.access(directory, os.W_OK) or not os.access(tree / name, os.W_OK):
-			raise Error(f'{tree} is read-only: make install and make uninstall need to write to it')
+def unhook(content: bytes, added: bytes) -> bytes:
+	"""@content without what hook() said; the user may have written more since."""
+	if content.endswith(added):
+		return content[:len(content) - len(added)]
+	line = added.strip(b'\r\n')
+	return b''.join(l for l in content.splitlines(keepends=True) if l.rstrip(b'\r\n') != line)
 
 
 def stage(original: Path, into: Path, suites: bool = True) -> None:
-	"""Puts the overlay and the hooked files into a staging directory."""
+	"""Puts the overlay and the hooked files into a staging directory, where
+	patches may have put theirs."""
 	if not suites:
 		return
-	for name, path in files().items():
+	for name in [*files(), *HOOKS]:
+		link = mirror.link_above(into, name) or (name if (into / name).is_symlink() else None)
+		if link:
+			raise Error(f'the series makes {link} a link: the suites cannot be put there')
 		(into / name).parent.mkdir(parents=True, exist_ok=True)
+	for name, path in files().items():
 		shutil.copyfile(path, into / name)
 	for name, line in HOOKS.items():
 		source = into / name if (into / name).is_file() else original / name
 		if not source.is_file():
 			raise Error(f'the kernel tree has no {name} to add the suites to')
-		text = hooked(source.read_text(), line)
-		(into / name).parent.mkdir(parents=True, exist_ok=True)
-		(into / name).write_text(text)
+		content = source.read_bytes()
+		(into / name).write_bytes(content + hook(content, line))
+		os.chmod(into / name, 0o644)

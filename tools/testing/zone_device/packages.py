@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, List, Sequence, Set
 
+import cache
 import host
 from host import Error
 from target import Target
@@ -71,15 +72,16 @@ def ensure(needs: Sequence[Need]) -> None:
 	if os.geteuid() != 0:
 		raise Error(f'missing: {what}; install with: sudo {" ".join(command)}')
 	host.say(f'missing: {what}; installing {" ".join(names)}')
-	log = host.cache() / 'packages.log'
+	log = cache.directory() / 'packages.log'
 	log.parent.mkdir(parents=True, exist_ok=True)
-	host.remove(log)
+	cache.remove(log)
 	env = {**os.environ, 'DEBIAN_FRONTEND': 'noninteractive', 'LC_ALL': 'C'}
 	# A fresh machine may have no lists, an old one stale ones.
 	known = not host.run(['apt-get', 'install', '-s', *names], env=env, log=log)
-	if not known or host.run(command, env=env, log=log, label='installing packages'):
+	# A service that a package starts is not to hold our locks from then on.
+	if not known or host.run(command, env=env, log=log, label='installing packages', keeps_locks=False):
 		host.run(['apt-get', '-q', 'update'], env=env, log=log, label='updating apt\'s lists')
-		if host.run(command, env=env, log=log, label='installing packages'):
+		if host.run(command, env=env, log=log, label='installing packages', keeps_locks=False):
 			errors: List[str] = [l for l in host.tail(log, 30) if l.startswith('E:')]
 			raise Error(f'apt-get install {" ".join(names)} failed: '
 				f'{errors[0][3:] if errors else "no reason given"} (log: {log})')

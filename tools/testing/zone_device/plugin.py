@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
+import cache
 import host
+import locks
 import run
 from host import Error, REPO
 from target import Target
@@ -56,19 +58,22 @@ def build() -> Path:
 	sources = sorted(SOURCES.glob('*.[ch]'))
 	key = hashlib.sha256(b'\0'.join([*(s.read_bytes() for s in sources),
 		' '.join(FLAGS).encode()])).hexdigest()[:16]
-	plugin = host.cache() / 'plugin' / f'{key}.so'
-	if plugin.is_file():
-		return plugin
-	plugin.parent.mkdir(parents=True, exist_ok=True)
+	plugin = cache.directory() / 'plugin' / f'{key}.so'
+	with locks.locked(plugin.with_name('.lock')):
+		if not plugin.is_file():
+			_compile(sources, plugin)
+	return plugin
+
+
+def _compile(sources: Sequence[Path], plugin: Path) -> None:
 	log = plugin.with_suffix('.log')
-	host.remove(log)
+	cache.remove(log)
 	compiler = next((c for c in ('gcc', 'clang', 'cc') if shutil.which(c)), 'gcc')
 	temp = plugin.with_suffix('.new')
 	if host.run([compiler, *FLAGS, '-o', temp, *(s for s in sources if s.suffix == '.c'),
 			'-lpthread'], log=log):
 		raise Error(f'the QEMU plugin does not compile: {run.first_errors(log)[0]} (log: {log})')
 	temp.replace(plugin)
-	return plugin
 
 
 def memmap(kernel: Kernel) -> Tuple[int, int]:
@@ -130,7 +135,7 @@ def boot(tree: Tree, target: Target, kernel: Kernel, settings: Settings, name: s
 	for path in (plugin, config):
 		if re.search(r"[\s,'\"\\]", str(path)):
 			raise Error(f'{path}: QEMU takes no plugin whose path has blanks, commas or quotes; set CACHE=')
-	host.remove(out)
+	cache.remove(out)
 	configure(kernel, settings, config, out)
 	verdict = run.boot(tree, target, filter=filter, kernel_args=(*KERNEL_ARGS, *kernel_args),
 		emulate=True, qemu_args=(*qemu_args, f'-plugin {plugin},config={config}'))

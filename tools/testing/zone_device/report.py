@@ -3,7 +3,6 @@
 same for machines."""
 
 import json
-from pathlib import Path
 from typing import Any, Dict, List, Sequence
 from xml.etree import ElementTree
 
@@ -75,7 +74,7 @@ def show(verdicts: Sequence[Verdict]) -> None:
 	print('\n'.join(table(verdicts) + skips(verdicts)), flush=True)
 
 
-def write_json(path: Path, verdicts: Sequence[Verdict]) -> None:
+def write_json(verdicts: Sequence[Verdict]) -> None:
 	merged: Dict[str, Any] = {}
 	for v in verdicts:
 		merged[v.target] = {
@@ -86,7 +85,7 @@ def write_json(path: Path, verdicts: Sequence[Verdict]) -> None:
 			'failures': [{'test': n, 'printed': p} for n, p in v.failures],
 			'kunit': v.json,
 		}
-	_write(path, 'JSON', json.dumps(merged, indent='\t') + '\n')
+	host.write_output('JSON', json.dumps(merged, indent='\t') + '\n')
 
 
 def _printable(text: str) -> str:
@@ -102,7 +101,7 @@ def _cases(group: Dict[str, Any], path: List[str]) -> List[Any]:
 	return found
 
 
-def write_junit(path: Path, verdicts: Sequence[Verdict]) -> None:
+def write_junit(verdicts: Sequence[Verdict]) -> None:
 	root = ElementTree.Element('testsuites')
 	for v in verdicts:
 		suite = ElementTree.SubElement(root, 'testsuite', name=v.target, errors='0',
@@ -129,12 +128,6 @@ def write_junit(path: Path, verdicts: Sequence[Verdict]) -> None:
 			ElementTree.SubElement(case, 'failure', message=_printable(v.problem))
 		suite.attrib.update(tests=str(tests), failures=str(failed), skipped=str(skipped))
 	ElementTree.indent(root, '\t')
-	_write(path, 'JUNIT', '<?xml version="1.0" encoding="UTF-8"?>\n'
+	host.write_output('JUNIT', '<?xml version="1.0" encoding="UTF-8"?>\n'
 		+ ElementTree.tostring(root, encoding='unicode') + '\n')
 
-
-def _write(path: Path, variable: str, text: str) -> None:
-	try:
-		path.write_text(text, encoding='utf-8')
-	except OSError as err:
-		raise host.Error(f'{variable}={path} cannot be written: {(err.strerror or "").lower()}') from err

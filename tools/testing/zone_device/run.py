@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """run = a prepared tree built for a target and booted: KTAP in, verdict out."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import accel
+import cache
 import host
 import ktap
+import options
 from host import Error
 from target import Target
 from tree import Tree
@@ -22,6 +25,10 @@ from tree import Tree
 KUNIT = 'tools/testing/kunit/kunit.py'
 # How long after kunit.py's own limit the whole of it is ended.
 GRACE = 15
+# Seconds that a file's date may be ahead of the clock; file systems round.
+SKEW = 2.0
+# The one test that needs no kernel.
+COPY_IS_USED = 'series.copy_is_used'
 
 
 @dataclass
@@ -51,13 +58,17 @@ class Verdict:
 
 
 def compiler() -> str:
-	return os.environ.get('CC') or ('clang' if os.environ.get('LLVM') else 'gcc')
+	"""As the kernel's Makefile has it: LLVM=1, LLVM=-19 or LLVM=/a/path/."""
+	llvm = os.environ.get('LLVM', '')
+	default = 'gcc' if not llvm else f'{llvm}clang' if llvm.endswith('/') \
+		else f'clang{llvm}' if llvm.startswith('-') else 'clang'
+	return os.environ.get('CC') or default
 
 
 def make_options(target: Target) -> List[str]:
 	"""Variables for the kernel's make, the same in each call: another CC in
 	one of them has Kconfig ask everything anew."""
-	options = [f'{v}={os.environ[v]}' for v in ('LLVM', 'KCFLAGS') if os.environ.get(v)]
+	found = [f'{v}={os.environ[v]}' for v in ('LLVM', 'KCFLAGS') if os.environ.get(v)]
 	cc = compiler()
 	if target.cross_compile and not os.environ.get('CC') and not os.environ.get('LLVM'):
 		cc = f'{target.cross_compile}gcc'
@@ -66,20 +77,19 @@ def make_options(target: Target) -> List[str]:
 			raise Error(f'{word}: no such compiler (CC={cc})')
 	if shutil.which('ccache') and 'ccache' not in cc:
 		cc = f'ccache {cc}'
-	return [*options, f'CC={cc}']
+	return [*found, f'CC={cc}']
 
 
 def environment() -> Dict[str, str]:
 	env = {k: v for k, v in os.environ.items()
 		# What make passes down is meant for our Makefile, and its jobserver
 		# is not open to a make that is no child of it.
-		if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEOVERRIDES', 'KDIR', 'CC',
-			'TARGETS', 'FILTER', 'JOBS', 'JSON', 'JUNIT', 'CACHE', 'O', 'ARCH',
-			'CROSS_COMPILE', 'KBUILD_OUTPUT', 'LLVM', 'KCFLAGS')}
+		if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEOVERRIDES', 'MAKEFILE_LIST', 'O', 'ARCH',
+			'CROSS_COMPILE', 'KBUILD_OUTPUT', *options.KINDS)}
 	# Lets trees that differ in their place alone share what ccache knows.
-	env.setdefault('CCACHE_BASEDIR', str(host.cache()))
+	env.setdefault('CCACHE_BASEDIR', str(cache.directory()))
 	env.setdefault('CCACHE_NOHASHDIR', '1')
-	env.setdefault('CCACHE_DIR', str(host.cache() / 'ccache'))
+	env.setdefault('CCACHE_DIR', str(cache.directory() / 'ccache'))
 	env['PYTHONDONTWRITEBYTECODE'] = '1'
 	env['LC_ALL'] = 'C'
 	return env
@@ -156,7 +166,7 @@ def configure(tree: Tree, target: Target) -> None:
 	build = tree.build_dir(target.name)
 	build.mkdir(parents=True, exist_ok=True)
 	log = build / 'config.log'
-	host.remove(log)
+	cache.remove(log)
 	command = [*_kunit_command(tree, target, 'config'), *target.config_options(),
 		*(f'--make_options={o}' for o in make_options(target))]
 	if host.run(command, cwd=tree.src, env=environment(), log=log,
@@ -168,22 +178,36 @@ def configure(tree: Tree, target: Target) -> None:
 		raise Error(f'{target.name}: no configuration: {(lines or ["no output"])[-1]} (log: {log})')
 
 
+def must_be_of_the_past(directory: Path) -> None:
+	"""Make compares dates: it takes what was built while the clock was ahead
+	for newer than any change that is made now, and builds nothing."""
+	now = time.time()
+	for where, _directories, names in os.walk(directory):
+		for name in names:
+			path = os.path.join(where, name)
+			with contextlib.suppress(FileNotFoundError):
+				if os.lstat(path).st_mtime > now + SKEW:
+					host.say(f'{path} is dated in the future: all is built again')
+					cache.discard(directory)
+					return
+
+
 def build(tree: Tree, target: Target) -> Path:
 	"""Builds the kernel unless it is built already; returns the image."""
 	directory = tree.build_dir(target.name)
-	image = directory / target.image
-	stamp = directory / 'zone_device.stamp'
+	image, stamp = directory / target.image, directory / 'zone_device.stamp'
 	wanted = _stamp(tree, target)
 	if image.is_file() and stamp.is_file() and stamp.read_text() == wanted:
 		return image
-	host.remove(stamp)
+	cache.remove(stamp)
+	must_be_of_the_past(directory)
 	configure(tree, target)
 	log = directory / 'build.log'
-	host.remove(log)
+	cache.remove(log)
 	compiled = _count_compiled(log)
 	start = time.monotonic()
 	if host.run([*make_command(tree, target), target.goal], env=environment(), log=log,
-			label=f'{target.name}: building', status=lambda: next(compiled)):
+			label=f'{target.name}: building', status=lambda _pid: next(compiled)):
 		errors = first_errors(log)
 		if host.disk_full(directory) or any('No space left on device' in l for l in errors):
 			raise Error(f'{target.name}: no space left on device to build in ({directory})')
@@ -200,7 +224,7 @@ def build(tree: Tree, target: Target) -> Path:
 
 def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str] = (),
 	 qemu_args: Sequence[str] = (), timeout: Optional[int] = None,
-	 emulate: bool = False, status: Callable[[], str] = lambda: '') -> Verdict:
+	 emulate: bool = False, status: Callable[[int], str] = lambda _pid: '') -> Verdict:
 	"""Boots what build() made and has kunit.py judge it; @status is asked for
 	a word on its progress meanwhile."""
 	directory = tree.build_dir(target.name)
@@ -208,7 +232,7 @@ def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str
 	limit = timeout or host.number('TIMEOUT') or target.timeout
 	result, log, kunit_log = (directory / n for n in ('result.json', 'test.log', 'kunit.log'))
 	for stale in (result, log, kunit_log):
-		host.remove(stale)
+		cache.remove(stale)
 	# An oops or a panic is to end the guest at once, not at the time limit.
 	arguments = ['oops=panic', 'panic=-1', *kernel_args]
 	command = [*_kunit_command(tree, target, 'exec'), f'--timeout={limit}', f'--json={result}',
@@ -235,6 +259,18 @@ def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str
 	return verdict
 
 
+def of_series(tree: Tree) -> Verdict:
+	"""What can be said of a series before anything is built. What the suites
+	expect of the copy they read from the tree, so that they cannot miss it."""
+	verdict = Verdict('series', passed=1)
+	if tree.copy_unused:
+		copy = re.search(r'-DZD_COPY=(\w+)', tree.features)
+		verdict.passed, verdict.failed = 0, 1
+		verdict.failures.append((COPY_IS_USED, [f'the series defines {copy.group(1) if copy else "a copy"}(), '
+			'and nothing in mm/mm_init.c calls it: no struct page is streamed']))
+	return verdict
+
+
 def _where(log: Path) -> str:
 	last = ktap.read(_lines(log)).last
 	return f', the last test seen is {last}' if last else ', no test had started'
@@ -248,10 +284,8 @@ def judge(target: str, result: Path, log: Path, kunit_log: Path, status: int,
 	  filter: str = '') -> Verdict:
 	"""The verdict from kunit.py's JSON and exit status and the kernel's log."""
 	verdict = Verdict(target, log=log if log.is_file() else kunit_log)
-	try:
-		verdict.json = json.loads(result.read_text())
-	except (OSError, ValueError):
-		pass
+	with contextlib.suppress(OSError, ValueError):
+		verdict.json = dict(json.loads(result.read_text()))
 	counts = verdict.json.get('misc', {})
 	verdict.passed = counts.get('passed', 0)
 	verdict.failed = counts.get('failed', 0) + counts.get('crashed', 0)

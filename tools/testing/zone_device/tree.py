@@ -7,26 +7,33 @@ no patch touches are hard links to the mirror, the others are replaced, never
 written through. Only what changed is touched, so every build is incremental.
 """
 
+import contextlib
 import hashlib
-import json
 import os
 import re
 import shutil
-import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 import base
+import cache
 import host
+import locks
+import mirror
 import overlay as overlay_files
 import series as patches
 from host import Error, REPO
+from mirror import Manifest
 
 OUR_SERIES = REPO / 'series'
 FEATURES = REPO / 'tools/testing/zone_device/features.sh'
+# As features.sh says that there is a streaming copy, and that it is called.
+COPY, STREAMS = '-DZD_COPY=', '-DZD_STREAMS'
+# Starts the signature, in a manifest, of a file that is not the source's own.
+MADE = 'made '
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Source:
 
 @dataclass
 class Tree:
-	"""A prepared tree. The lock on it is held until the process ends."""
+	"""A prepared tree; see using() for how long it may be used."""
 	dir: Path
 	source: Source
 	series: str
@@ -50,10 +57,12 @@ class Tree:
 	# Files that a patch changed, and all that is not the source's own.
 	patched: Set[str]
 	produced: Set[str]
-	# Grows whenever a file of the tree changes: builds remember it.
-	generation: int
+	# Another one whenever a file of the tree changes: builds remember it.
+	generation: str
 	version: Tuple[int, int] = (0, 0)
 	features: str = ''
+	# The series brings a streaming copy, and initialises no page by it.
+	copy_unused: bool = False
 
 	@property
 	def src(self) -> Path:
@@ -100,10 +109,10 @@ def features(path: Path) -> str:
 
 
 def user_tree(kdir: str) -> Source:
-	path = Path(os.path.realpath(kdir))
+	path = Path(os.path.realpath(cache.expand('KDIR', kdir)))
 	check_kernel(path, f'KDIR={kdir}')
-	digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-	return Source(path, f'KDIR={kdir}', f'{path.name}-{digest}')
+	digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+	return Source(path, f'KDIR={kdir}', f'{cache.safe_name(path.name)}-{digest}')
 
 
 def applies(path: Path) -> bool:
@@ -123,10 +132,17 @@ def source() -> Source:
 		raise Error('KDIR= and KTARBALL= are both given: which one?')
 	if kdir:
 		return user_tree(kdir)
-	path = base.tarball(Path(archive)) if archive else base.debian(applies)
+	path = base.tarball(cache.expand('KTARBALL', archive)) if archive else base.debian(applies)
 	name = f'KTARBALL={archive}' if archive else path.name
 	check_kernel(path, name)
 	return Source(path, name, path.name, cached=True)
+
+
+def staged(stage: Path) -> Iterator[str]:
+	"""Files and links below a staging directory."""
+	for path in stage.rglob('*'):
+		if path.is_symlink() or path.is_file():
+			yield str(path.relative_to(stage))
 
 
 def _walk(top: Path) -> Iterator[str]:
@@ -171,126 +187,49 @@ def _list(path: Path) -> Iterator[str]:
 	yield from sorted(set(os.fsdecode(n) for n in listing.stdout.split(b'\0') if n))
 
 
-def _signature(path: str) -> Optional[str]:
-	try:
-		info = os.lstat(path)
-	except (FileNotFoundError, NotADirectoryError):
-		return None
-	if stat.S_ISLNK(info.st_mode):
-		return f'link {os.readlink(path)}'
-	if not stat.S_ISREG(info.st_mode):
-		return None
-	return f'{info.st_size} {info.st_mtime_ns} {info.st_mode & 0o777:o}'
-
-
-def _load(path: Path) -> Dict[str, Any]:
-	try:
-		return dict(json.loads(path.read_text()))
-	except (OSError, ValueError, TypeError):
-		return {}
-
-
-def _place(origin: str, there: str, fresh: bool, link: bool) -> None:
-	"""Puts a copy of, or a link to, @origin at @there, in one step.
-
-	A changed file gets today's date even if it became older: make compares
-	dates only.
-	"""
-	os.makedirs(os.path.dirname(there), exist_ok=True)
-	if link:
-		try:
-			os.link(origin, there, follow_symlinks=False)
-			return
-		except OSError:
-			pass
-	temp = f'{there}.zone_device-tmp'
-	if os.path.lexists(temp):
-		os.unlink(temp)
-	if os.path.islink(origin):
-		os.symlink(os.readlink(origin), temp)
-	elif fresh:
-		shutil.copy(origin, temp)
-	else:
-		shutil.copy2(origin, temp)
-	os.replace(temp, there)
-
-
-def _mirror(origin: Source, into: Path) -> int:
+def _mirror(origin: Source, into: Path) -> str:
 	"""Brings a copy of a user's tree up to date; returns its generation."""
-	manifest = into.with_name('mirror.json')
-	known = _load(manifest)
-	if not known:
-		host.remove(into)
-	old = known.get('files', {})
-	wanted = {}
+	wanted = Manifest(into, origin=str(origin.path))
+	behind_link: Dict[str, bool] = {}
 	for name in _list(origin.path):
-		signature = _signature(f'{origin.path}/{name}')
-		if signature:
-			wanted[name] = signature
-	changed = [n for n, s in wanted.items() if old.get(n) != s]
-	gone = [n for n in old if n not in wanted]
-	if not changed and not gone:
-		return int(known['generation'])
-	progress = host.Progress(f'copying {origin.name}')
-	for count, name in enumerate(changed):
-		_place(f'{origin.path}/{name}', f'{into}/{name}', fresh=False, link=False)
-		if count % 1000 == 0:
-			progress.tick(f'{count} of {len(changed)} files, ')
-	progress.done()
-	for name in gone:
-		host.remove(into / name)
-	generation = int(known.get('generation', 0)) + 1
-	host.write_atomically(manifest, json.dumps({'generation': generation, 'files': wanted}))
-	return generation
+		parent = os.path.dirname(name)
+		if parent not in behind_link:
+			behind_link[parent] = bool(mirror.link_above(origin.path, name))
+		seen = mirror.signature(f'{origin.path}/{name}')
+		# Git may know files of a directory that is a link by now.
+		if seen and not behind_link[parent]:
+			wanted.files[name] = seen
+	return mirror.update(into, Manifest.load(into.with_name('mirror.json')), wanted,
+		lambda name: f'{origin.path}/{name}', fresh=False, link=lambda _: False,
+		label=f'copying {origin.name}')
 
 
-def _populate(into: Path, manifest: Path, origin: Path, origin_generation: int,
-	      stage: Path, removed: Set[str]) -> int:
+def _populate(into: Path, origin: Path, generation: str, stage: Path, removed: Set[str]) -> str:
 	"""Makes @into what @origin is, with the files in @stage in place of
 	@origin's and those in @removed gone; returns the tree's generation."""
-	known = _load(manifest)
-	if not known:
-		host.remove(into)
+	known = Manifest.load(into.with_name('tree.json'))
+	if not known.known:
 		# What was built from the tree that is gone cannot be trusted.
-		host.remove(into.with_name('build'))
-	old: Dict[str, str] = known.get('files', {})
-	produced = {str(p.relative_to(stage)): p for p in stage.rglob('*') if p.is_file()}
-	wanted: Dict[str, str] = {n: f'sha {hashlib.sha256(p.read_bytes()).hexdigest()}'
-		for n, p in produced.items()}
-	if known.get('origin') == [str(origin), origin_generation]:
-		# Nothing to look for among the source's own files, but for those
-		# that used to be ours.
-		names: Iterator[str] = (n for n in [*old, *known.get('removed', [])])
-		ours = set(n for n, s in old.items() if s.startswith('sha ')) | set(known.get('removed', []))
-	else:
-		names = _walk(origin)
-		ours = None
+		cache.discard(into.with_name('build'))
+	wanted = Manifest(into, origin=f'{origin} {generation}', removed=removed)
+	produced = {n: stage / n for n in staged(stage)}
+	for name, path in produced.items():
+		content = os.fsencode(os.readlink(path)) if path.is_symlink() else path.read_bytes()
+		wanted.files[name] = f'{MADE}{path.is_symlink():d} {hashlib.sha256(content).hexdigest()}'
+	# Where the source has not changed, only those of its files are looked at
+	# that something else used to stand in for.
+	same = known.known and known.origin == wanted.origin
+	names = iter([*known.files, *known.removed]) if same else _walk(origin)
 	for name in names:
-		if name in wanted or name in removed:
+		if name in produced or name in removed:
 			continue
-		signature = old[name] if ours is not None and name not in ours \
-			else _signature(f'{origin}/{name}')
-		if signature:
-			wanted[name] = signature
-	changed = [n for n, s in wanted.items() if old.get(n) != s]
-	gone = [n for n in old if n not in wanted]
-	record: Dict[str, Any] = {'origin': [str(origin), origin_generation], 'files': wanted,
-		'removed': sorted(removed), 'generation': known.get('generation', 0)}
-	if known and not changed and not gone and known['origin'] == record['origin'] \
-			and known.get('removed') == record['removed']:
-		return int(known['generation'])
-	progress = host.Progress('preparing the tree')
-	for count, name in enumerate(changed):
-		start = f'{stage}/{name}' if name in produced else f'{origin}/{name}'
-		_place(start, f'{into}/{name}', fresh=True, link=not known and name not in produced)
-		if count % 1000 == 0:
-			progress.tick(f'{count} of {len(changed)} files, ')
-	progress.done()
-	for name in gone:
-		host.remove(into / name)
-	grown = int(record['generation']) + (1 if changed or gone else 0)
-	host.write_atomically(manifest, json.dumps({**record, 'generation': grown}))
-	return grown
+		old = known.files.get(name, '') if same else ''
+		seen = old if old and not old.startswith(MADE) else mirror.signature(f'{origin}/{name}')
+		if seen:
+			wanted.files[name] = seen
+	return mirror.update(into, known, wanted,
+		lambda name: str(produced[name]) if name in produced else f'{origin}/{name}',
+		fresh=True, link=lambda name: name not in produced, label='preparing the tree')
 
 
 def _slot(series: Optional[Path], upto: Optional[int], extra: Sequence[Path], overlay: bool) -> str:
@@ -299,12 +238,12 @@ def _slot(series: Optional[Path], upto: Optional[int], extra: Sequence[Path], ov
 	elif series == OUR_SERIES:
 		name = 'series'
 	else:
-		digest = hashlib.sha256(os.path.realpath(series).encode()).hexdigest()[:8]
-		name = f'{series.stem}-{digest}'
+		digest = hashlib.sha256(os.fsencode(os.path.realpath(series))).hexdigest()[:8]
+		name = f'{cache.safe_name(series.stem)[:60]}-{digest}'
 	if upto is not None:
 		name += f'-{upto}'
 	for path in extra:
-		name += f'+{path.stem}'
+		name += f'+{cache.safe_name(path.stem)}'
 	return name if overlay else f'{name}-bare'
 
 
@@ -312,18 +251,38 @@ def series_path(origin: Source, series: Union[None, str, Path] = None) -> Option
 	"""Which series is to be applied to @origin; None for none."""
 	series = series or os.environ.get('SERIES') or None
 	if series is not None:
-		return None if str(series) == 'none' else Path(os.path.abspath(series))
+		return None if str(series) == 'none' else cache.expand('SERIES', str(series))
 	return None if features(origin.path) else OUR_SERIES
 
 
-def prepare(origin: Optional[Source] = None, series: Union[None, str, Path] = None,
-	    upto: Optional[int] = None, extra: Sequence[Union[str, Path]] = (),
-	    overlay: bool = True, slot: Optional[str] = None) -> Tree:
+@dataclass(frozen=True)
+class Plan:
+	"""What a tree is to be made of, and where."""
+	origin: Source
+	version: Tuple[int, int]
+	name: str
+	patches: Tuple[patches.Patch, ...]
+	overlay: bool
+	# There is a series, and nothing was left out of it.
+	whole: bool
+
+	@property
+	def top(self) -> Path:
+		return cache.directory() / 'trees' / self.origin.key
+
+	@property
+	def place(self) -> Path:
+		return self.top / self.name
+
+
+def plan(origin: Optional[Source] = None, series: Union[None, str, Path] = None,
+	 upto: Optional[int] = None, extra: Sequence[Union[str, Path]] = (),
+	 overlay: bool = True, slot: Optional[str] = None) -> Plan:
 	"""The tree made of @origin, the first @upto patches of @series, the @extra
 	patches on top, and the suites.
 
-	@series is 'none', a path, or None for what SERIES= says; failing that, our
-	series, unless the source has something of the kind. @slot names the place
+	@series is 'none', a path, or None for what SERIES= and SERIES_UPTO= say;
+	failing that, our series, unless the source has something of the kind. @slot names the place
 	in the cache: trees that share one are turned into each other, which for
 	two that differ in a few .c files saves almost the whole of a build.
 	"""
@@ -331,6 +290,8 @@ def prepare(origin: Optional[Source] = None, series: Union[None, str, Path] = No
 	version = check_kernel(origin.path, origin.name)
 	where = series_path(origin, series)
 	chosen = patches.load(where) if where else []
+	if upto is None and series is None:
+		upto = host.number('SERIES_UPTO', least=0)
 	if upto is not None:
 		if not 0 <= upto <= len(chosen):
 			raise Error(f'SERIES_UPTO={upto}: the series has {len(chosen)} patches')
@@ -338,29 +299,51 @@ def prepare(origin: Optional[Source] = None, series: Union[None, str, Path] = No
 	on_top = [Path(os.path.abspath(e)) for e in extra]
 	for path in on_top:
 		chosen = chosen + patches.load(path)
+	return Plan(origin, version, slot or _slot(where, upto, on_top, overlay), tuple(chosen), overlay,
+		whole=bool(chosen) and upto is None)
 
-	top = host.cache() / 'trees' / origin.key
-	name = slot or _slot(where, upto, on_top, overlay)
-	place = top / name
-	place.mkdir(parents=True, exist_ok=True)
-	host.lock(place / '.lock')
-	with host.locked(top / '.lock'):
+
+def _prepare(wanted: Plan) -> Tree:
+	origin, place = wanted.origin, wanted.place
+	with locks.locked(wanted.top / '.lock'):
 		if origin.cached:
-			mirror, generation = origin.path, 0
+			copy, generation = origin.path, 'unpacked'
 		else:
-			mirror = top / 'mirror'
-			generation = _mirror(origin, mirror)
+			copy = wanted.top / 'mirror'
+			generation = _mirror(origin, copy)
 		stage = place / 'stage'
-		host.remove(stage)
+		cache.remove(stage)
 		stage.mkdir()
 		try:
-			patched = patches.apply(chosen, mirror, stage)
-			removed = {n for n in patched if not (stage / n).exists()}
-			overlay_files.stage(mirror, stage, overlay)
-			produced = {str(p.relative_to(stage)) for p in stage.rglob('*') if p.is_file()}
-			generation = _populate(place / 'src', place / 'tree.json', mirror, generation,
-				stage, removed)
+			patched = patches.apply(wanted.patches, copy, stage)
+			removed = {n for n in patched if not os.path.lexists(stage / n)}
+			overlay_files.stage(copy, stage, wanted.overlay)
+			produced = set(staged(stage))
+			generation = _populate(place / 'src', copy, generation, stage, removed)
 		finally:
-			host.remove(stage)
-	return Tree(place, origin, name, [p.name for p in chosen], patched, produced, generation,
-		version, features(place / 'src'))
+			cache.remove(stage)
+	made = features(place / 'src')
+	copy_unused = wanted.whole and COPY in made and STREAMS not in made \
+		and COPY not in features(copy)
+	return Tree(place, origin, wanted.name, [p.name for p in wanted.patches], patched, produced,
+		generation, wanted.version, made, copy_unused)
+
+
+_in_use = False
+
+
+@contextlib.contextmanager
+def using(*wanted: Plan) -> Iterator[List[Tree]]:
+	"""Prepares trees and keeps other runs out of their places meanwhile.
+
+	All that are needed at one time are asked for at once: a run that held one
+	and waited for another could wait for a run that does the opposite.
+	"""
+	global _in_use
+	assert not _in_use, 'trees are in use: ask for all of them at once'
+	with locks.locked(*(w.place / '.lock' for w in wanted)):
+		_in_use = True
+		try:
+			yield [_prepare(w) for w in wanted]
+		finally:
+			_in_use = False

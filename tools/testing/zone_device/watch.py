@@ -21,8 +21,6 @@ LOOK_SECONDS = 2.0
 
 @dataclass
 class Watcher:
-	"""@image: what tells a guest's QEMU from others, a part of its command."""
-	image: str
 	huge: int = 0
 	resident: int = 0
 	clocks: List[int] = field(default_factory=list)
@@ -32,22 +30,25 @@ class Watcher:
 	def __post_init__(self) -> None:
 		self._next = 0.0
 
-	def _guests(self) -> List[str]:
-		"""Directories in /proc of the QEMUs."""
+	@staticmethod
+	def _guests(session: int) -> List[str]:
+		"""Directories in /proc of the QEMUs that run.boot() has started; those
+		of somebody else's bench are none of ours."""
 		found = []
 		for entry in os.listdir('/proc'):
-			if entry.isdigit():
-				line = machine.read(f'/proc/{entry}/cmdline')
-				if 'qemu-system' in line and self.image in line:
+			if entry.isdigit() and 'qemu-system' in machine.read(f'/proc/{entry}/cmdline'):
+				# The session: see proc(5).
+				fields = machine.read(f'/proc/{entry}/stat').rpartition(')')[2].split()
+				if fields[3:4] == [str(session)]:
 					found.append(f'/proc/{entry}')
 		return found
 
-	def look(self) -> str:
+	def look(self, session: int) -> str:
 		"""For run.boot(), as what says how far it is: it has nothing to say."""
 		if time.monotonic() < self._next:
 			return ''
 		self._next = time.monotonic() + LOOK_SECONDS
-		for directory in self._guests():
+		for directory in self._guests(session):
 			sizes = {n: int(kib) << 10 for n, kib in re.findall(r'^(\w+):\s+(\d+) kB',
 				machine.read(f'{directory}/smaps_rollup'), re.M)}
 			if sizes.get('Rss', 0) > self.resident:

@@ -3,6 +3,7 @@
 """The front door's other side: one function a make target. Variables come
 through the environment, as make hands them down."""
 
+import io
 import os
 import signal
 import sys
@@ -18,12 +19,14 @@ import bench
 import bench_compare
 import cost
 import guest
+import cache
 import host
+import install as installation
 import lint
 import mutants
 import native
+import options
 import order
-import overlay
 import packages
 import report
 import run
@@ -32,7 +35,8 @@ import tree
 from host import Error
 from target import Target
 
-CLEANED = ['trees', 'tmp']
+# Commands that do not need the cache, or not as it is.
+UNCACHED = ('bench-compare', 'install', 'uninstall', 'clean', 'distclean')
 # What make check builds with the series; without it, x86_64.
 CHECKED = ['uml', 'x86_64', 'x86_64-pointer']
 
@@ -50,15 +54,15 @@ class Counts:
 		return self
 
 
-def _tree_of(**kwargs: Any) -> tree.Tree:
-	prepared = tree.prepare(**kwargs)
-	host.say(f'kernel: {prepared.describe()}')
-	return prepared
+def judge(wanted: tree.Plan, targets: List[Target], filter: str = '') -> List[run.Verdict]:
+	with tree.using(wanted) as (prepared,):
+		host.say(f'kernel: {prepared.describe()}')
+		return _judge(prepared, targets, filter)
 
 
-def judge(prepared: tree.Tree, targets: List[Target], filter: str = '') -> List[run.Verdict]:
+def _judge(prepared: tree.Tree, targets: List[Target], filter: str) -> List[run.Verdict]:
 	"""Builds and boots each target; one that does not build fails alone."""
-	verdicts = []
+	verdicts = [v for v in [run.of_series(prepared)] if not v.ok]
 	for one in targets:
 		start = time.monotonic()
 		try:
@@ -78,16 +82,14 @@ def judge(prepared: tree.Tree, targets: List[Target], filter: str = '') -> List[
 
 
 def write_reports(verdicts: List[run.Verdict]) -> None:
-	for variable, write in (('JSON', report.write_json), ('JUNIT', report.write_junit)):
-		if os.environ.get(variable):
-			write(Path(os.environ[variable]), verdicts)
+	report.write_json(verdicts)
+	report.write_junit(verdicts)
 
 
 def kunit() -> int:
 	targets = target.chosen(os.environ.get('TARGETS') or target.DEFAULT)
 	packages.ensure(packages.of_targets(targets))
-	prepared = _tree_of(upto=host.number('SERIES_UPTO', least=0))
-	verdicts = judge(prepared, targets, os.environ.get('FILTER', ''))
+	verdicts = judge(tree.plan(), targets, os.environ.get('FILTER', ''))
 	if not all(v.empty for v in verdicts):
 		for verdict in verdicts:
 			verdict.problem = '' if verdict.empty else verdict.problem
@@ -113,7 +115,7 @@ def sparse() -> int:
 def checkpatch() -> int:
 	packages.ensure([*packages.TREE, *packages.CHECKPATCH])
 	origin = tree.source()
-	found = lint.checkpatch(origin, tree.series_path(origin))
+	found = lint.checkpatch(origin, tree.plan(origin).patches)
 	return 1 if _findings(found, 'checkpatch').failed else 0
 
 
@@ -151,10 +153,11 @@ def check() -> int:
 	origin = tree.source()
 	total = Counts()
 	total += _own_tests('*_test.py')
-	total += _findings(lint.checkpatch(origin, tree.series_path(origin)), 'checkpatch')
-	verdicts = judge(_tree_of(origin=origin), targets)
+	wanted = tree.plan(origin)
+	total += _findings(lint.checkpatch(origin, wanted.patches), 'checkpatch')
+	verdicts = judge(wanted, targets)
 	total += _own_tests('*_guest.py')
-	for verdict in judge(_tree_of(origin=origin, series='none'), [target.TARGETS['x86_64']]):
+	for verdict in judge(tree.plan(origin, series='none'), [target.TARGETS['x86_64']]):
 		verdict.target += ' (no series)'
 		verdicts.append(verdict)
 	total += _step('sparse', sparse)
@@ -187,33 +190,37 @@ def mutate() -> int:
 	return 1 if missed else 0
 
 
-def _kdir() -> Path:
+def _kdir() -> str:
 	kdir = os.environ.get('KDIR')
 	if not kdir:
 		raise Error('which tree? give KDIR=/path/to/linux')
-	return tree.user_tree(kdir).path
+	return kdir
 
 
 def install() -> int:
-	changed = overlay.install(_kdir())
+	changed = installation.install(tree.user_tree(_kdir()).path)
 	host.say(f'installed {len(changed)} files' if changed else 'installed already')
 	return 0
 
 
 def uninstall() -> int:
-	changed = overlay.uninstall(_kdir())
-	host.say(f'removed from {len(changed)} files' if changed else 'nothing was installed')
+	# Whatever version of the kernel is checked out there now.
+	where = Path(os.path.realpath(cache.expand('KDIR', _kdir())))
+	if not where.is_dir():
+		raise Error(f'KDIR={_kdir()}: no such directory')
+	changed = installation.uninstall(where)
+	host.say(f'removed from {len(changed)} files' if changed else
+		f'nothing was installed: {where} has no {installation.RECORD}')
 	return 0
 
 
 def clean() -> int:
-	for name in CLEANED:
-		host.remove(host.cache() / name)
+	cache.clean()
 	return 0
 
 
 def distclean() -> int:
-	host.remove(host.cache())
+	cache.clean(everything=True)
 	return 0
 
 
@@ -233,23 +240,34 @@ def _interrupt(_signal: int, _frame: Any) -> NoReturn:
 
 
 def main(arguments: List[str]) -> int:
+	if arguments == ['help']:
+		print(options.usage())
+		return 0
 	if len(arguments) != 1 or arguments[0] not in COMMANDS:
 		print(f'usage: zd.py {"|".join(COMMANDS)}', file=sys.stderr)
 		return 2
 	# The end of a session or a CI job ends children as Ctrl-C does. What was
 	# started in the background ignores SIGINT until it is told not to.
-	signal.signal(signal.SIGINT, _interrupt)
-	signal.signal(signal.SIGTERM, _interrupt)
+	for sig in host.ENDING:
+		# nohup, on the other hand, means what it says.
+		if sig != signal.SIGHUP or signal.getsignal(sig) != signal.SIG_IGN:
+			signal.signal(sig, _interrupt)
+	# Names in a user's tree need not be UTF-8.
+	for stream in (sys.stdout, sys.stderr):
+		if isinstance(stream, io.TextIOWrapper):
+			stream.reconfigure(errors='backslashreplace')
 	try:
-		cleaning = arguments[0] in ('clean', 'distclean')
-		if not cleaning or host.cache().exists():
-			host.lock(host.cache() / '.lock', shared=not cleaning)
+		options.check()
+		if arguments[0] not in UNCACHED:
+			cache.use()
 		return COMMANDS[arguments[0]]()
 	except Error as err:
 		host.say(f'error: {err}')
 		return 1
 	except OSError as err:
-		name = f' ({err.filename})' if err.filename else ''
+		# A copy that fails names what it reads first, and what it writes second.
+		filename = err.filename2 or err.filename
+		name = f' ({filename})' if filename else ''
 		host.say(f'error: {(err.strerror or str(err)).lower()}{name}')
 		return 1
 	except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 """The guests of make bench, for real and as small as can be: that there is
 something to time, and that it is not silently nothing."""
 
+import contextlib
 import unittest
 from typing import List
 
@@ -22,14 +23,16 @@ ROUNDS = 2
 class Guest(unittest.TestCase):
 	@classmethod
 	def setUpClass(cls) -> None:
-		cls.tree = tree.prepare()
+		stack = contextlib.ExitStack()
+		cls.addClassCleanup(stack.close)
+		cls.tree, = stack.enter_context(tree.using(tree.plan()))
 		run.build(cls.tree, guest.TARGET)
 
 	def samples(self, log: List[str]) -> List[Sample]:
 		return bench_result.read(log, 'series', 0)
 
 	def test_namespaces(self) -> None:
-		watcher = Watcher(guest.TARGET.image)
+		watcher = Watcher()
 		found = self.samples(guest.namespaces(self.tree, SIZE, ROUNDS, watcher))
 		self.assertEqual([(s.experiment, s.round) for s in found],
 			[(e, n) for e, _kind in bench_result.NAMESPACES.values() for n in range(ROUNDS + 1)])
@@ -47,7 +50,7 @@ class Guest(unittest.TestCase):
 		self.assertIn('ndctl create-namespace --mode=devdax', '\n'.join(report.failures(verdict)))
 
 	def test_kinds(self) -> None:
-		found = self.samples(guest.kinds(self.tree, SIZE, 1, Watcher(guest.TARGET.image)))
+		found = self.samples(guest.kinds(self.tree, SIZE, 1, Watcher()))
 		names = list(dict.fromkeys(s.experiment for s in found))
 		self.assertEqual(len(names), 18)
 		self.assertEqual(names[0], bench_result.REVIEWED)

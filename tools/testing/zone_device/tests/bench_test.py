@@ -332,7 +332,7 @@ class Machine(Case):
 		self.assertEqual(bench._order(3), [0, 1, 1, 0, 0, 1])
 
 	def test_swapping_and_scaling(self) -> None:
-		watcher = Watcher('no such guest', clocks=[3000000] * 20)
+		watcher = Watcher(clocks=[3000000] * 20)
 		self.assertEqual(watcher.problem(), '')
 		watcher.clocks += [2000000] * 20
 		self.assertIn('2.00 to 3.00 GHz', watcher.problem())
@@ -340,13 +340,13 @@ class Machine(Case):
 		self.assertIn('swapped out 7 MiB', watcher.problem())
 
 	def test_a_guest_that_ends_while_it_is_watched(self) -> None:
-		watcher = Watcher('no such guest')
+		watcher = Watcher()
 		with mock.patch.object(Watcher, '_guests', return_value=['/proc/no-such-process']):
-			self.assertEqual(watcher.look(), '')
+			self.assertEqual(watcher.look(0), '')
 		self.assertEqual((watcher.resident, watcher.clocks), (0, []))
 
 	def test_a_clock_with_steps(self) -> None:
-		watcher = Watcher('no such guest')
+		watcher = Watcher()
 		watcher.clock(['[ 0.1] clocksource: Switched to clocksource refined-jiffies',
 			'[ 0.2] clocksource: Switched to clocksource kvm-clock'])
 		self.assertEqual((watcher.sources, watcher.problem()), ({'kvm-clock'}, ''))
@@ -357,7 +357,7 @@ class Machine(Case):
 		log = self.dir / 'test.log'
 		verdict = run.Verdict('t', passed=1, log=log)
 		log.write_text('KTAP version 1\n')
-		watcher = Watcher('no such guest')
+		watcher = Watcher()
 		self.assertEqual(guest._judged(verdict, watcher), ['KTAP version 1'])
 		log.write_text('qemu-system-x86_64: failed to initialize kvm: Device or resource busy\n')
 		with self.assertRaisesRegex(Error, 'was to run in KVM, and QEMU says: .*busy'):
@@ -369,13 +369,13 @@ class Series(Case):
 		self.assertOneSentence(self.bench(SERIES_A='none'), 'SERIES_A= and SERIES_B= go together')
 
 	def test_the_same_twice(self) -> None:
-		self.assertOneSentence(self.bench(SERIES_A='x', SERIES_B='./x'), 'nothing to compare')
+		self.assertOneSentence(self.bench(SERIES_A=self.dir, SERIES_B=f'{self.dir}/.'), 'nothing to compare')
 
 	def test_no_series(self) -> None:
 		self.assertOneSentence(self.bench(SERIES='none'), 'no series to compare with')
 
 	def test_some_of_the_patches_of_two(self) -> None:
-		self.assertOneSentence(self.bench(SERIES_A='x', SERIES_B='none', SERIES_UPTO='3'), 'SERIES_UPTO=')
+		self.assertOneSentence(self.bench(SERIES_A=self.dir, SERIES_B='none', SERIES_UPTO='3'), 'SERIES_UPTO=')
 
 	def test_where_nothing_can_be_written(self) -> None:
 		"""Known before anything is built, let alone timed."""
@@ -388,7 +388,7 @@ class Series(Case):
 
 	def bench(self, **variables: str) -> Any:
 		kdir = self.dir / 'linux'
-		return self.zd('bench', KDIR=kdir if kdir.exists() else self.kernel(), **variables)
+		return self.make('bench', KDIR=kdir if kdir.exists() else self.kernel(), **variables)
 
 
 class Compare(Case):
@@ -428,18 +428,15 @@ class Compare(Case):
 	def test_bad_files(self) -> None:
 		good = self.write('good.json', result())
 		for text, words in (('{', 'is not JSON'), ('{}', 'not a result of make bench'), ('[]', 'not a result')):
-			done = self.zd('bench-compare', FILES=f'{good} {self.write("bad.json", text)}')
+			done = self.make('bench-compare', good, self.write('bad.json', text))
 			self.assertOneSentence(done, words, 'bad.json')
-		self.assertOneSentence(self.zd('bench-compare', FILES=f'{good} {self.dir}/none'), 'no such file')
-		self.assertOneSentence(self.zd('bench-compare', FILES=good), 'wants two results')
+		self.assertOneSentence(self.make('bench-compare', good, self.dir / 'none'), 'no such file')
+		self.assertOneSentence(self.make('bench-compare', good), 'wants two results')
 		other = self.write('two.json', result([], sides={'A': 'v4', 'B': 'v5'}))
-		self.assertOneSentence(self.zd('bench-compare', FILES=f'{good} {other}'), 'one compares base with series')
+		self.assertOneSentence(self.make('bench-compare', good, other), 'one compares base with series')
 
 	def test_through_make(self) -> None:
-		import subprocess
-		paths = [Path(self.write(n, result())) for n in ('a.json', 'b.json')]
-		done = subprocess.run(['make', '-f', str(REPO / 'Makefile'), 'bench-compare', *map(str, paths)], check=False,
-			text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+		done = self.make('bench-compare', *(self.write(n, result()) for n in ('a.json', 'b.json')))
 		self.assertEqual(done.returncode, 0, done.stdout)
 		self.assertIn('do not differ', done.stdout)
 		self.assertNotIn('Nothing to be done', done.stdout)

@@ -2,6 +2,7 @@
 """Guests that go wrong for real: the kernel that make kunit built, made to
 panic or to hang. Run by make check after that build."""
 
+import contextlib
 import os
 import subprocess
 import unittest
@@ -23,7 +24,9 @@ PANIC = 'panic_on_taint=0x40000'
 class Guest(unittest.TestCase):
 	@classmethod
 	def setUpClass(cls) -> None:
-		cls.tree = tree.prepare()
+		stack = contextlib.ExitStack()
+		cls.addClassCleanup(stack.close)
+		cls.tree, = stack.enter_context(tree.using(tree.plan()))
 		run.build(cls.tree, X86)
 
 	def boot(self, **kwargs: object) -> run.Verdict:

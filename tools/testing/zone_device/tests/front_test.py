@@ -20,6 +20,7 @@ from helper import AS_NOBODY_SPECIAL, Case, MM_INIT, REPO, TOOLS, patch_text, sn
 
 
 import host
+import locks
 import packages
 import zd
 
@@ -41,7 +42,7 @@ class Front(Case):
 		self.kdir = self.kernel()
 
 	def kunit(self, **variables: object) -> 'subprocess.CompletedProcess[str]':
-		return self.zd('kunit', **{'KDIR': self.kdir, **variables})
+		return self.make('kunit', **{'KDIR': self.kdir, **variables})
 
 	def assertWorks(self, **variables: object) -> None:
 		done = self.kunit(**variables)
@@ -102,7 +103,7 @@ class Kunit(Front):
 
 	def test_two_runs_at_once(self) -> None:
 		env = {**os.environ, 'KDIR': str(self.kdir)}
-		procs = [subprocess.Popen([sys.executable, TOOLS / 'zd.py', 'kunit'], env=env, text=True,
+		procs = [subprocess.Popen(['make', '-s', '-C', str(REPO), 'kunit'], env=env, text=True,
 			stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(3)]
 		outs = [p.communicate(timeout=60)[0] for p in procs]
 		self.assertEqual([p.returncode for p in procs], [0, 0, 0], outs)
@@ -110,17 +111,18 @@ class Kunit(Front):
 
 	def test_clean(self) -> None:
 		self.assertWorks()
-		self.assertEqual(self.zd('clean').returncode, 0)
+		self.assertEqual(self.make('clean').returncode, 0)
 		self.assertEqual(list(self.cache.glob('trees')), [])
 		self.assertWorks()
-		self.assertEqual(self.zd('distclean').returncode, 0)
+		self.assertEqual(self.make('distclean').returncode, 0)
 		self.assertFalse(self.cache.exists())
 
 
 class BadInput(Front):
 	def test_kdir(self) -> None:
-		self.assertOneSentence(self.kunit(KDIR=self.dir / 'gone'), 'no such directory')
-		self.assertOneSentence(self.kunit(KDIR=self.dir), 'is not a Linux kernel tree')
+		self.assertOneSentence(self.kunit(KDIR=self.dir / 'gone'), 'no such file or directory')
+		(self.dir / 'other').mkdir()
+		self.assertOneSentence(self.kunit(KDIR=self.dir / 'other'), 'is not a Linux kernel tree')
 		self.assertOneSentence(self.kunit(KDIR=self.kernel('old', (6, 12))), 'Linux 6.12, too old')
 		(self.kdir / 'mm/mm_init.c').unlink()
 		self.assertOneSentence(self.kunit(), 'no mm/mm_init.c')
@@ -150,7 +152,7 @@ class BadInput(Front):
 		done = self.kunit()
 		self.assertIn('mm/mm_init.c:1:1: error: no', done.stdout)
 		self.assertIn('FAILED uml: the kernel does not build', done.stdout)
-		self.assertEqual(done.returncode, 1)
+		self.assertNotEqual(done.returncode, 0)
 		(self.kdir / 'mm/mm_init.c').write_text(MM_INIT)
 		self.assertWorks()
 
@@ -158,12 +160,12 @@ class BadInput(Front):
 		self.assertOneSentence(self.kunit(TARGETS='vax'), 'TARGETS=vax: no such target')
 		self.assertOneSentence(self.kunit(SERIES=self.dir / 'x'), 'no such file')
 		self.assertOneSentence(self.kunit(SERIES_UPTO='x'), 'SERIES_UPTO=x is not a number')
-		self.assertOneSentence(self.kunit(KTARBALL='x'), 'both given')
-		self.assertEqual(self.kunit(JOBS='many').returncode, 1)
+		self.assertOneSentence(self.kunit(KTARBALL=self.kdir / 'Makefile'), 'both given')
+		self.assertOneSentence(self.kunit(JOBS='many'), 'JOBS=many is not a number')
 		self.assertOneSentence(self.kunit(JSON=self.dir / 'no/file'), 'cannot be written')
 
 	def test_unknown_command(self) -> None:
-		self.assertEqual(self.zd('kunti').returncode, 2)
+		self.assertEqual(self.make('kunti').returncode, 2)
 
 	def test_cache_that_cannot_be_made(self) -> None:
 		(self.dir / 'file').write_text('')
@@ -176,7 +178,7 @@ class FullDisk(Front):
 	def on_small_disk(self, size: str, **variables: object) -> 'subprocess.CompletedProcess[str]':
 		self.cache.mkdir(exist_ok=True)
 		script = f'mount -t tmpfs -o size={size} none {self.cache} && exec "$@"'
-		return self.zd('kunit', before=['unshare', '-m', 'sh', '-c', script, '-'],
+		return self.make('kunit', before=['unshare', '-m', 'sh', '-c', script, '-'],
 			**{'KDIR': self.kdir, **variables})
 
 	def test_while_copying(self) -> None:
@@ -195,7 +197,7 @@ class FullDisk(Front):
 		(self.kdir / 'mm/mm_init.c').write_bytes(os.urandom(3 << 20))
 		done = self.on_small_disk('5m')
 		self.assertIn('no space left on device', done.stdout)
-		self.assertEqual(done.returncode, 1)
+		self.assertNotEqual(done.returncode, 0)
 		self.assertNotIn('Traceback', done.stdout)
 
 
@@ -239,11 +241,11 @@ class Interrupted(Front):
 class Locked(Case):
 	def test_a_killed_run_leaves_no_lock(self) -> None:
 		path = self.cache / '.lock'
-		code = (f'import sys; sys.path.insert(0, {str(TOOLS)!r}); import host, os, pathlib; '
-			f'host.lock(pathlib.Path({str(path)!r})); os.kill(os.getpid(), 9)')
+		code = (f'import sys; sys.path.insert(0, {str(TOOLS)!r}); import locks, os, pathlib; '
+			f'locks.lock(pathlib.Path({str(path)!r})); os.kill(os.getpid(), 9)')
 		subprocess.run([sys.executable, '-c', code], check=False)
 		start = time.monotonic()
-		host.lock(path)
+		locks.lock(path)
 		self.assertLess(time.monotonic() - start, 1)
 
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Dict, Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 TOOLS = Path(__file__).resolve().parents[1]
 REPO = TOOLS.parents[2]
@@ -72,13 +72,20 @@ def patch_text(line: int, new: str, name: str = 'mm/mm_init.c') -> str:
 		f'@@ -{line - 3},7 +{line - 3},7 @@\n{body}-- \n2.39\n')
 
 
-def snapshot(top: Path) -> Dict[str, Tuple[int, int, int]]:
-	"""Everything that writing to a tree would change."""
-	found = {}
+def snapshot(top: Path) -> Dict[str, Tuple[object, ...]]:
+	"""Everything that writing to a tree would change, and reading does not."""
+	found: Dict[str, Tuple[object, ...]] = {}
 	for path in [top, *top.rglob('*')]:
 		info = path.lstat()
-		found[str(path.relative_to(top))] = (info.st_mtime_ns, info.st_size, info.st_mode)
+		content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+		found[str(path.relative_to(top))] = (info.st_ino, info.st_mode, info.st_uid, info.st_gid,
+			info.st_mtime_ns, content)
 	return found
+
+
+def contents(top: Path) -> Dict[str, Tuple[object, ...]]:
+	"""The same, but for what replacing a file by one like it changes."""
+	return {n: (s[1], s[2], s[3], s[5]) for n, s in snapshot(top).items()}
 
 
 # Root may write to what is read-only: as root, do without that privilege.
@@ -93,14 +100,11 @@ class Case(unittest.TestCase):
 		self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
 		old = dict(os.environ)
 		self.addCleanup(lambda: (os.environ.clear(), os.environ.update(old)))
-		for name in ('KDIR', 'KTARBALL', 'SERIES', 'SERIES_UPTO', 'TARGETS', 'FILTER', 'JSON',
-				'JUNIT', 'JOBS', 'CC', 'LLVM', 'TIMEOUT', 'MAKEFLAGS', 'MAKELEVEL'):
+		import options
+		for name in (*options.KINDS, 'MAKEFLAGS', 'MAKELEVEL', 'MAKEOVERRIDES', 'MFLAGS', 'MAKEFILE_LIST'):
 			os.environ.pop(name, None)
 		self.cache = self.dir / 'cache'
 		os.environ['CACHE'] = str(self.cache)
-		# Prepared trees are locked until the process ends: this one goes on.
-		import host
-		self.addCleanup(lambda: [host.unlock(p) for p in list(host._locks)])
 
 	def kernel(self, name: str = 'linux', version: Tuple[int, int] = (7, 3)) -> Path:
 		return fake_kernel(self.dir / name, version)
@@ -112,13 +116,20 @@ class Case(unittest.TestCase):
 			(where / f'{number:04}-change.patch').write_text(text)
 		return where
 
-	def zd(self, command: str, before: Sequence[str] = (),
-	       **variables: object) -> 'subprocess.CompletedProcess[str]':
-		"""Runs a make target's command; @before is put in front of it."""
+	def make(self, *command: object, before: Sequence[str] = (),
+		 **variables: object) -> 'subprocess.CompletedProcess[str]':
+		"""Runs make as a user would; @before is put in front of it."""
 		env = {**os.environ, **{k: str(v) for k, v in variables.items()}}
-		return subprocess.run([*before, sys.executable, str(TOOLS / 'zd.py'), command], env=env,
+		return subprocess.run([*before, 'make', '-s', '-C', str(REPO),
+			*map(str, command)], env=env,
 			check=False, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
 			stderr=subprocess.STDOUT, timeout=120)
+
+	def prepare(self, **how: object) -> 'Any':
+		"""A tree as tree.plan() is told to make it, not kept from others."""
+		import tree
+		with tree.using(tree.plan(**how)) as (made,):  # type: ignore[arg-type]
+			return made
 
 	def assertOneSentence(self, done: 'subprocess.CompletedProcess[str]', *words: str) -> None:
 		"""It failed, said why in one line, and showed nobody a traceback."""

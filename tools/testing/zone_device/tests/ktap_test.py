@@ -2,6 +2,7 @@
 """Logs of real boots, and the verdicts and tables that come of them."""
 
 import json
+import os
 import unittest
 from typing import List
 from xml.etree import ElementTree
@@ -98,11 +99,12 @@ class Judge(Case):
 		self.assertEqual(skips[0], 'skipped 3: no template: needs the series')
 		self.assertEqual(len([l for l in skips if 'no template' in l]), 1)
 		self.assertIn('stub.stub_param.n 3', '\n'.join(report.failures(v)))
-		report.write_json(self.dir / 'all.json', [good, v])
+		os.environ.update(JSON=str(self.dir / 'all.json'), JUNIT=str(self.dir / 'all.xml'))
+		report.write_json([good, v])
 		merged = json.loads((self.dir / 'all.json').read_text())
 		self.assertEqual(sorted(merged), ['uml', 'x86_64'])
 		self.assertEqual(merged['x86_64']['kunit']['misc']['passed'], 5)
-		report.write_junit(self.dir / 'all.xml', [good, v])
+		report.write_junit([good, v])
 		root = ElementTree.parse(self.dir / 'all.xml').getroot()
 		suite = root.find('testsuite[@name="x86_64"]')
 		assert suite is not None

@@ -70,22 +70,22 @@ class Sparse(Case):
 			with self.assertRaisesRegex(Error, 'refuses the newest sparse'):
 				lint.sparse_binary(self.kdir)
 
-	def make(self, recipe: str) -> List[Tuple[str, str]]:
+	def said_by(self, recipe: str) -> List[Tuple[str, str]]:
 		with open(self.kdir / 'Makefile', 'a') as makefile:
 			makefile.write(f'mm/mm_init.o: ; {recipe}\n')
-		made = tree.prepare(self.origin)
+		made = self.prepare(origin=self.origin)
 		made.build_dir('x86_64').mkdir(parents=True)
 		with mock.patch.object(run, 'configure'):
 			return lint._warnings(made, ['mm/mm_init.c'], Path('sparse'), 'x')
 
 	def test_reads_what_make_prints(self) -> None:
-		found = self.make('@echo "  CHECK   mm/mm_init.c"; '
+		found = self.said_by('@echo "  CHECK   mm/mm_init.c"; '
 			'echo "../../src/mm/mm_init.c:1:2: warning: no" >&2')
 		self.assertEqual(found, [('mm/mm_init.c', 'mm/mm_init.c:1:2: warning: no')])
 
 	def test_make_that_goes_on_without_checking(self) -> None:
 		with self.assertRaisesRegex(Error, 'make did not check mm/mm_init.c'):
-			self.make('@echo "C=2 specified, but sparse is not available or not up to date"')
+			self.said_by('@echo "C=2 specified, but sparse is not available or not up to date"')
 
 
 class Checkpatch(Case):
@@ -96,7 +96,7 @@ class Checkpatch(Case):
 			'print "$f:1: WARNING: bad\\n" if $bad; exit($bad ? 1 : 0);\n')
 		series = self.series(patch_text(5, 'good'), patch_text(15, 'bad'))
 		origin = tree.user_tree(str(kdir))
-		found = lint.checkpatch(origin, series)
+		found = lint.checkpatch(origin, tree.plan(origin, series=series).patches)
 		self.assertEqual(found['0001-change.patch'], [])
 		self.assertEqual(found['0002-change.patch'], ['0002-change.patch:1: WARNING: bad'])
 		self.assertTrue(any(n.startswith('mm/tests/') for n in found))

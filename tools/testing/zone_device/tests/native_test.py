@@ -84,7 +84,8 @@ class Program(Case):
 			'-I', str(native.HERE)]
 
 	def program(self, broken: str = '', sanitize: bool = False) -> Path:
-		program = self.dir / 'native'
+		self.cache.mkdir(exist_ok=True)
+		program = self.cache / 'native'
 		objects = (self.objects / str(sanitize)).glob('*.o')
 		subprocess.run([*self.gcc(sanitize), '-no-pie', f'-DBROKEN={broken}', '-o', program,
 			DATA / 'native_fake.c', *objects], check=True)

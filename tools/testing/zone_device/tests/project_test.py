@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """What has to agree across the project's files."""
 
+import re
 import unittest
 from pathlib import Path
 from typing import Set
 
 from helper import REPO, TOOLS
 
+import options as given
 import overlay
 import target
+import zd
 
 
 def options(path: Path) -> Set[str]:
@@ -41,10 +44,13 @@ class Project(unittest.TestCase):
 				self.assertIn('SPDX-License-Identifier: GPL-2.0', path.read_text()[:200], path)
 
 	def test_make_help_names_every_command(self) -> None:
-		import zd
-		text = (REPO / 'Makefile').read_text()
-		for command in zd.COMMANDS:
-			self.assertIn(f'make {command}', text)
+		self.assertEqual(set(zd.COMMANDS), set(given.COMMANDS))
+		makefile = (REPO / 'Makefile').read_text().replace('\\\n', ' ')
+		targets = re.search(r'^COMMANDS := (.*)$', makefile, re.M)
+		assert targets is not None
+		self.assertEqual(set(targets.group(1).split()), {'help', *given.COMMANDS})
+		for command in given.COMMANDS:
+			self.assertIn(f'\nmake {command} ', f'\n{given.usage()}')
 
 
 if __name__ == '__main__':
