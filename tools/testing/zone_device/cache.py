@@ -43,7 +43,7 @@ def directory() -> Path:
 	if given:
 		return Path(os.path.realpath(expand('CACHE', given)))
 	home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-	if not home.startswith('/'):
+	if not home.startswith('/') or not os.environ.get('HOME', '/'):
 		raise Error('this user has no home directory to keep builds in: name a directory by CACHE=')
 	return Path(os.path.realpath(home)) / 'zone-device-kunit'
 

@@ -143,10 +143,9 @@ def install(tree: Path) -> List[str]:
 	record.directories = _new_directories(tree, [RECORD, *record.files])
 	_must_be_writable(tree, [RECORD, *record.files, *record.hooks])
 	try:
-		for name in record.directories:
-			(tree / name).mkdir()
-			_own_like(tree / name, os.lstat((tree / name).parent))
+		_make_directories(tree, [d for d in record.directories if f'{RECORD}/'.startswith(f'{d}/')])
 		_write(tree / RECORD, record.text())
+		_make_directories(tree, record.directories)
 		for name in record.files:
 			_write(tree / name, wanted[name])
 		for name, (content, like) in hooked.items():
@@ -155,6 +154,13 @@ def install(tree: Path) -> List[str]:
 		_take_back(tree, record, lambda _message: None)
 		raise
 	return [*record.files, *record.hooks]
+
+
+def _make_directories(tree: Path, names: List[str]) -> None:
+	for name in names:
+		if not (tree / name).is_dir():
+			(tree / name).mkdir()
+			_own_like(tree / name, os.lstat((tree / name).parent))
 
 
 def _hooked(tree: Path) -> Dict[str, Tuple[bytes, os.stat_result]]:

@@ -3,11 +3,12 @@
 
 import os
 import subprocess
+import sys
 import unittest
 from pathlib import Path
 from unittest import mock
 
-from helper import Case
+from helper import Case, TOOLS
 
 import accel
 import target
@@ -52,8 +53,31 @@ class Accel(Case):
 		self.assertEqual(self.runs(), '-accel kvm -accel hvf -accel tcg -append a  b -x')
 
 	def test_a_guest_that_hangs(self) -> None:
+		for hangs in ('while :; do :; done', 'echo KVM internal error; sleep 60'):
+			self.qemu(hangs)
+			self.assertEqual(self.runs(), '-accel tcg -append a  b -x')
+			# This is so until the machine is started again.
+			with mock.patch.object(accel, '_boots', side_effect=AssertionError):
+				self.runs()
+			(self.cache / 'kvm.json').unlink()
+
+	def test_a_guest_that_had_no_time(self) -> None:
 		self.qemu('sleep 60')
 		self.assertEqual(self.runs(), '-accel tcg -append a  b -x')
+		self.assertFalse((self.cache / 'kvm.json').exists())
+		self.qemu('echo KTAP version 1; exit 0')
+		self.assertEqual(self.runs(), '-accel kvm -accel hvf -accel tcg -append a  b -x')
+
+	def test_two_probes_at_once_are_one(self) -> None:
+		self.qemu(f'echo x >> {self.dir}/probes; sleep 0.2; echo KTAP version 1; exit 0')
+		code = (f'import sys; sys.path.insert(0, {str(TOOLS)!r}); import accel, pathlib; '
+			'accel.os.path.exists = accel.os.access = lambda *a: True; '
+			'print(accel.kvm("qemu-system-x86_64", pathlib.Path("image")))')
+		procs = [subprocess.Popen([sys.executable, '-B', '-c', code], stdout=subprocess.PIPE, text=True)
+			for _ in range(3)]
+		for proc in procs:
+			self.assertIn('(True', proc.communicate(timeout=30)[0])
+		self.assertEqual((self.dir / 'probes').read_text(), 'x\n')
 
 	def test_a_guest_that_dies(self) -> None:
 		self.qemu('echo "KVM: entry failed"; exit 1')

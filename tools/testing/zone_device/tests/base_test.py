@@ -9,7 +9,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from front_test import Front, works
+from front_test import works
+from helper import Front
 from helper import Case, fake_kernel, patch_text
 
 import base

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import List
 from unittest import mock
 
-from helper import AS_NOBODY_SPECIAL, Case, MM_INIT, REPO, TOOLS, patch_text, snapshot
-
-
+from helper import AS_NOBODY_SPECIAL, Case, Front, MM_INIT, REPO, TOOLS, patch_text, snapshot
 import host
 import locks
 import packages
@@ -33,56 +31,6 @@ def works(*command: str) -> bool:
 			stderr=subprocess.DEVNULL).returncode == 0
 	except FileNotFoundError:
 		return False
-
-
-class Front(Case):
-	def setUp(self) -> None:
-		super().setUp()
-		os.environ.update(TARGETS='uml', SERIES='none')
-		self.kdir = self.kernel()
-
-	def kunit(self, **variables: object) -> 'subprocess.CompletedProcess[str]':
-		return self.make('kunit', **{'KDIR': self.kdir, **variables})
-
-	def assertWorks(self, **variables: object) -> None:
-		done = self.kunit(**variables)
-		self.assertEqual(done.returncode, 0, done.stdout)
-		self.assertRegex(done.stdout, r'uml +1 +0 +0 .*ok')
-
-	def uml(self) -> Path:
-		place, = self.cache.glob('trees/*/*/build/uml')
-		return place
-
-	def left_behind(self) -> List[str]:
-		"""Processes that still sit in the scratch directory."""
-		found = []
-		for entry in Path('/proc').glob('[0-9]*'):
-			try:
-				if os.readlink(entry / 'cwd').startswith(str(self.dir)):
-					found.append((entry / 'cmdline').read_text())
-			except OSError:
-				pass
-		return found
-
-	def interrupt(self, reached: str, **variables: object) -> None:
-		"""Ctrl-C as soon as a phase has been reached: the whole foreground
-		process group of the terminal gets it."""
-		env = {**os.environ, 'KDIR': str(self.kdir), **{k: str(v) for k, v in variables.items()}}
-		proc = subprocess.Popen(['make', '-C', str(REPO), '-s', 'kunit'], env=env, text=True,
-			stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-			start_new_session=True)
-		deadline = time.monotonic() + 60
-		while not list(self.dir.glob(reached)):
-			self.assertIsNone(proc.poll(), proc.stdout.read() if proc.poll() is not None else '')
-			self.assertLess(time.monotonic(), deadline, f'{reached} was not reached')
-			time.sleep(0.05)
-		os.killpg(proc.pid, signal.SIGINT)
-		out, _ = proc.communicate(timeout=30)
-		self.assertNotEqual(proc.returncode, 0)
-		self.assertEqual(out.count('zone_device: interrupted'), 1, out)
-		self.assertNotIn('Traceback', out)
-		self.assertNotIn('error:', out)
-		self.assertEqual(self.left_behind(), [])
 
 
 class Kunit(Front):

@@ -4,12 +4,14 @@ slow parts: what is tested with them is the tools' own behaviour."""
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 TOOLS = Path(__file__).resolve().parents[1]
 REPO = TOOLS.parents[2]
@@ -116,6 +118,11 @@ class Case(unittest.TestCase):
 			(where / f'{number:04}-change.patch').write_text(text)
 		return where
 
+	@staticmethod
+	def commit(where: Path) -> None:
+		subprocess.run('git init -q && git add -A && git -c user.name=a -c user.email=a@b commit -qm a',
+			shell=True, cwd=where, check=True)
+
 	def make(self, *command: object, before: Sequence[str] = (),
 		 **variables: object) -> 'subprocess.CompletedProcess[str]':
 		"""Runs make as a user would; @before is put in front of it."""
@@ -139,3 +146,64 @@ class Case(unittest.TestCase):
 		self.assertEqual(len(errors), 1, done.stdout)
 		for word in words:
 			self.assertIn(word, errors[0])
+
+
+class Front(Case):
+	def setUp(self) -> None:
+		super().setUp()
+		os.environ.update(TARGETS='uml', SERIES='none')
+		self.kdir = self.kernel()
+
+	def kunit(self, **variables: object) -> 'subprocess.CompletedProcess[str]':
+		return self.make('kunit', **{'KDIR': self.kdir, **variables})
+
+	def assertWorks(self, **variables: object) -> None:
+		done = self.kunit(**variables)
+		self.assertEqual(done.returncode, 0, done.stdout)
+		self.assertRegex(done.stdout, r'uml +1 +0 +0 .*ok')
+
+	def uml(self) -> Path:
+		place, = self.cache.glob('trees/*/*/build/uml')
+		return place
+
+	def left_behind(self) -> List[str]:
+		"""Processes that still sit in the scratch directory."""
+		found = []
+		for entry in Path('/proc').glob('[0-9]*'):
+			try:
+				if os.readlink(entry / 'cwd').startswith(str(self.dir)):
+					found.append((entry / 'cmdline').read_text())
+			except OSError:
+				pass
+		return found
+
+	def start(self, command: str, reached: str = '', **variables: object) -> 'subprocess.Popen[str]':
+		"""Starts make, and returns when a phase has been reached."""
+		env = {**os.environ, 'KDIR': str(self.kdir), **{k: str(v) for k, v in variables.items()}}
+		proc = subprocess.Popen(['make', '-C', str(REPO), '-s', command], env=env, text=True,
+			stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+			start_new_session=True)
+		assert proc.stdout is not None
+		self.addCleanup(proc.stdout.close)
+		self.addCleanup(proc.wait)
+		self.addCleanup(proc.kill)
+		deadline = time.monotonic() + 60
+		while reached and not list(self.dir.glob(reached)):
+			if proc.poll() is not None:
+				self.fail(proc.communicate()[0])
+			self.assertLess(time.monotonic(), deadline, f'{reached} was not reached')
+			time.sleep(0.01)
+		return proc
+
+	def interrupt(self, reached: str, sig: int = signal.SIGINT, command: str = 'kunit',
+		      **variables: object) -> None:
+		"""Ctrl-C, or another signal, as soon as a phase has been reached: the
+		whole foreground process group of the terminal gets it."""
+		proc = self.start(command, reached, **variables)
+		os.killpg(proc.pid, sig)
+		out, _ = proc.communicate(timeout=30)
+		self.assertNotEqual(proc.returncode, 0)
+		self.assertEqual(out.count('zone_device: interrupted'), 1, out)
+		self.assertNotIn('Traceback', out)
+		self.assertNotIn('error:', out)
+		self.assertEqual(self.left_behind(), [])

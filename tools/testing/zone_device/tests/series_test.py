@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Reading series of every form, and applying them strictly."""
 
+import contextlib
+import email.message
+import gzip
+import io
 import unittest
 from pathlib import Path
+from typing import Tuple
 
 from helper import Case, MM_INIT, patch_text
 
@@ -46,6 +51,89 @@ class Load(Case):
 		patch, = series.load(box)
 		self.assertEqual(patch.name, '"[PATCH] café"')
 		self.assertIn(b'+a = b\n', patch.text)
+
+	def raw(self, encoding: str, name: str = 'saved.eml') -> Path:
+		"""One mail, as a mail program saves it: no From line, no .mbox."""
+		mail = email.message.EmailMessage()
+		mail['Subject'] = '[PATCH] one'
+		mail.set_content(patch_text(5, 'a = b'), cte=encoding)
+		where = self.dir / name
+		where.write_bytes(bytes(mail))
+		return where
+
+	def test_one_mail_is_decoded_whatever_its_name(self) -> None:
+		for encoding in ('quoted-printable', 'base64', '7bit'):
+			for name in ('saved.eml', 'saved.patch', 'saved.mbox'):
+				patch, = series.load(self.raw(encoding, name))
+				self.assertIn(b'\n+a = b\n', patch.text, (encoding, name))
+		where = self.dir / 'directory'
+		where.mkdir()
+		self.raw('base64').rename(where / '1.patch')
+		self.assertIn(b'\n+a = b\n', series.load(where)[0].text)
+
+	def thread(self, *mails: Tuple[str, str]) -> Path:
+		box = self.dir / 'thread.mbox'
+		box.write_text(''.join(f'From a@b Mon Sep 17 00:00:00 2001\nFrom: a@b\nSubject: {s}\n\n{b}\n\n'
+			for s, b in mails))
+		return box
+
+	def test_patches_that_are_missing(self) -> None:
+		one, two, three = (patch_text(n, 'a') for n in (5, 13, 21))
+		box = self.thread(('[PATCH 1/3] a', one), ('[PATCH 3/3] c', three))
+		with self.assertRaisesRegex(Error, r'lacks 2 of 3 patches'):
+			series.load(box)
+		box = self.thread(('[PATCH 1/3] a', one), ('[PATCH 2/3] b', 'no diff in here'), ('[PATCH 3/3] c', three))
+		with self.assertRaisesRegex(Error, r'lacks 2 of 3 patches'):
+			series.load(box)
+		box = self.thread(('[PATCH 1/3] a', one), ('[PATCH 3/3] c', three), ('[PATCH 2/3] b', two))
+		self.assertEqual(len(series.load(box)), 3)
+
+	def test_a_patch_of_a_directory_that_is_empty(self) -> None:
+		where = self.series(patch_text(5, 'a'), '', patch_text(15, 'b'))
+		with self.assertRaisesRegex(Error, r'0002-change\.patch holds no patch'):
+			series.load(where)
+
+	def test_two_versions_of_a_series(self) -> None:
+		box = self.thread(('[PATCH 1/2] a', patch_text(5, 'old')), ('[PATCH v10 2/2] b', patch_text(15, 'new')),
+			('[PATCH v9 1/3] x', patch_text(5, 'x')), ('[PATCH v10 mm-new 1/2] a', patch_text(5, 'new')))
+		with contextlib.redirect_stderr(io.StringIO()) as said:
+			found = series.load(box)
+		self.assertEqual([p.name for p in found], ['"[PATCH v10 mm-new 1/2] a"', '"[PATCH v10 2/2] b"'])
+		self.assertIn('versions 1 and 9 and 10 of a series: 10 is taken', said.getvalue())
+
+	def test_a_patch_that_is_there_twice(self) -> None:
+		twice = ('[PATCH 1/1] a', patch_text(5, 'a'))
+		self.assertEqual(len(series.load(self.thread(twice, twice))), 1)
+		with self.assertRaisesRegex(Error, 'two patches 1/1 that differ'):
+			series.load(self.thread(twice, ('[PATCH 1/1] a', patch_text(5, 'b'))))
+
+	def test_a_sentence_that_starts_with_from(self) -> None:
+		text = 'From here on it is simple.\nFrom what is known.\n' + patch_text(5, 'a')
+		found = series.load(self.thread(('[PATCH 1/2] a', text), ('[PATCH 2/2] b', patch_text(15, 'b'))))
+		self.assertEqual(len(found), 2)
+		self.assertIn(b'From here on', found[0].text)
+
+	def test_forms_that_cannot_be_applied(self) -> None:
+		plain = patch_text(5, 'a')
+		for text, words in ((plain.replace(' a/', ' ').replace(' b/', ' '), 'no a/ and b/ .*format-patch'),
+				('diff --git a/scripts/tool b/scripts/tool\nold mode 100755\nnew mode 100644\n', 'modes'),
+				(f'{plain}diff --git a/x b/x\nGIT binary patch\nliteral 0\n', 'binary'),
+				(f'{plain}diff --git a/x b/x\nBinary files a/x and b/x differ\n', 'binary'), ('words\n', 'no patch')):
+			where = self.dir / 'one.patch'
+			where.write_text(text)
+			with self.assertRaisesRegex(Error, words):
+				series.load(where)
+		where.write_bytes(gzip.compress(plain.encode()))
+		with self.assertRaisesRegex(Error, 'compressed by gzip: unpack it'):
+			series.load(where)
+
+	def test_a_series_file_that_is_not_utf8(self) -> None:
+		where = self.series(patch_text(5, 'a'))
+		(where / 'series').write_bytes(b'# caf\xe9\n0001-change.patch\n')
+		self.assertEqual(len(series.load(where)), 1)
+		(where / 'series').write_bytes(b'caf\xe9.patch\n')
+		with self.assertRaisesRegex(Error, 'which is not there'):
+			series.load(where)
 
 	def test_one_patch_file(self) -> None:
 		where = self.series(patch_text(5, 'a')) / '0001-change.patch'

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What is wrong with a variable is said first, before anything is prepared."""
+
+import os
+import unittest
+
+from helper import Front, patch_text, snapshot
+
+
+class Options(Front):
+	def refused(self, *words: str, command: str = 'kunit', arguments: 'tuple[str, ...]' = (),
+		    **variables: object) -> None:
+		before = snapshot(self.dir)
+		self.assertOneSentence(self.make(command, *arguments, **{'KDIR': self.kdir, **variables}), *words)
+		self.assertEqual(snapshot(self.dir), before)
+
+	def test_numbers(self) -> None:
+		for name in ('TIMEOUT', 'JOBS', 'ROUNDS', 'BOOTS'):
+			for value in ('abc', '0', '-1', '1.5'):
+				self.refused(f'{name}={value} is not a number', **{name: value})
+		self.refused('SERIES_UPTO=x is not a number', command='bench-native', SERIES_UPTO='x')
+
+	def test_an_input_is_not_overwritten(self) -> None:
+		series = self.dir / 'p.patch'
+		series.write_text(patch_text(5, 'five'))
+		os.environ['SERIES'] = str(series)
+		for name in ('JSON', 'JUNIT', 'HTML'):
+			self.refused('would overwrite', 'SERIES=', **{name: series})
+		(self.dir / 'link').symlink_to(series)
+		self.refused('would overwrite', 'SERIES=', JSON=self.dir / 'link')
+		self.refused('lies in, KDIR=', JSON=self.kdir / 'mm/mm_init.c')
+		self.refused('lies in, KDIR=', JSON=self.kdir / 'new.json')
+		self.refused('lies in, SERIES=', JSON=self.series('x', name='many') / '0001-change.patch',
+			SERIES=self.dir / 'many')
+
+	def test_two_outputs_in_one_file(self) -> None:
+		self.refused('would overwrite', JSON=self.dir / 'r', JUNIT=self.dir / 'r')
+		self.refused('would overwrite', JSON=self.dir / 'r', JUNIT=self.dir / '.' / 'linux/../r')
+
+	def test_an_output_that_cannot_be_written(self) -> None:
+		self.refused('no directory', JSON='/nope/x.json')
+		self.refused('no regular file', JSON=self.dir)
+		self.refused('no regular file', JSON='/dev/null')
+
+	def test_standard_output(self) -> None:
+		done = self.kunit(JSON='-')
+		self.assertIn('"passed": 1', done.stdout)
+		self.assertFalse(os.path.exists('-'))
+
+	def test_a_variable_that_there_is_not(self) -> None:
+		self.refused('FILTERS= is no variable', 'FILTER= meant', arguments=('FILTERS=x',))
+		self.refused('TARGET= is no variable', 'TARGETS= meant', arguments=('TARGET=uml x86_64',))
+		self.refused('QWERTY= is no variable', 'make help', arguments=('QWERTY=1',))
+		# In the environment it may be meant for somebody else.
+		self.assertWorks(FILTERS='x')
+
+	def test_one_on_the_command_line(self) -> None:
+		done = self.make('kunit', f'KDIR={self.kdir}', 'FILTER=s.*', 'JOBS=1')
+		self.assertEqual(done.returncode, 0, done.stdout)
+
+	def test_a_compiler_of_llvm(self) -> None:
+		import run
+		for llvm, wanted in (('1', 'clang'), ('-19', 'clang-19'), ('/opt/llvm/bin/', '/opt/llvm/bin/clang')):
+			os.environ['LLVM'] = llvm
+			self.assertEqual(run.compiler(), wanted)
+		self.assertOneSentence(self.kunit(LLVM='-99'), 'clang-99: no such compiler')
+
+
+if __name__ == '__main__':
+	unittest.main()

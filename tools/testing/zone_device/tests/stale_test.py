@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What is tested is what the user has now: never an older state of it, a part
+of it, or nothing."""
+
+import os
+import subprocess
+import unittest
+from pathlib import Path
+from typing import List
+from unittest import mock
+
+from helper import Front, MM_INIT, patch_text
+
+import mirror
+import tree
+
+
+class Stale(Front):
+	def assertBroken(self, **variables: object) -> None:
+		done = self.kunit(**variables)
+		self.assertIn('FAILED uml: the kernel does not build', done.stdout)
+		self.assertNotEqual(done.returncode, 0)
+
+	def test_a_manifest_that_is_lost_or_damaged(self) -> None:
+		for name in ('mirror.json', 'tree.json'):
+			for text in (None, '', '{', '[]', '{"files": null}', '{"files": {}, "generation": 1}'):
+				(self.kdir / 'mm/mm_init.c').write_text(MM_INIT)
+				self.assertWorks()
+				manifest, = [*self.cache.glob(f'trees/*/{name}'), *self.cache.glob(f'trees/*/*/{name}')]
+				if text is None:
+					manifest.unlink()
+				else:
+					manifest.write_text(text)
+				(self.kdir / 'mm/mm_init.c').write_text('does not compile\n')
+				self.assertBroken()
+
+	def test_an_image_from_the_future(self) -> None:
+		self.assertWorks()
+		os.utime(self.uml() / 'linux', (2050000000, 2050000000))
+		(self.kdir / 'mm/mm_init.c').write_text('does not compile\n')
+		self.assertBroken()
+		(self.kdir / 'mm/mm_init.c').write_text(MM_INIT + 'more\n')
+		self.assertWorks()
+		os.utime(self.uml() / 'linux', (2050000000, 2050000000))
+		(self.kdir / 'mm/mm_init.c').write_text(MM_INIT + 'still more\n')
+		self.assertIn('dated in the future', self.kunit().stdout)
+		self.assertIn('still more', (self.uml() / 'linux').read_text())
+
+	def test_a_mirror_that_was_cut_off_and_old_files_that_came_back(self) -> None:
+		self.cut_off_and_back('mirror')
+
+	def test_a_tree_that_was_cut_off_and_old_files_that_came_back(self) -> None:
+		self.cut_off_and_back('src')
+
+	def cut_off_and_back(self, which: str) -> None:
+		os.environ['KDIR'] = str(self.kdir)
+		for number in range(20):
+			(self.kdir / f'mm/{number}.c').write_text('old\n')
+		subprocess.run(['cp', '-a', self.kdir, self.dir / 'old'], check=True)
+		self.prepare(series='none')
+		for number in range(10):
+			(self.kdir / f'mm/{number}.c').write_text('newer\n')
+		for number in range(10, 15):
+			(self.kdir / f'mm/{number}.c').unlink()
+		for number in range(20, 25):
+			(self.kdir / f'mm/{number}.c').write_text('added\n')
+		put, drop = mirror._Place.put, mirror._Place.drop
+		calls: List[str] = []
+
+		def count(place: mirror._Place, when: int) -> None:
+			if place._top.name == which:
+				calls.append(which)
+				if len(calls) > when:
+					raise KeyboardInterrupt()
+		for when in (3, 12):
+			calls.clear()
+			with mock.patch.object(mirror._Place, 'put', lambda p, *a, **k: (count(p, when), put(p, *a, **k))), \
+					mock.patch.object(mirror._Place, 'drop', lambda p, n: (count(p, when), drop(p, n))):
+				with self.assertRaises(KeyboardInterrupt):
+					self.prepare(series='none')
+		subprocess.run(['rm', '-r', self.kdir], check=True)
+		subprocess.run(['cp', '-a', self.dir / 'old', self.kdir], check=True)
+		made = self.prepare(series='none')
+		for path in self.kdir.rglob('*.c'):
+			self.assertEqual((made.src / path.relative_to(self.kdir)).read_text(), path.read_text(), path)
+		ours = {n for n in tree.staged(made.src) if n.startswith('mm/') and '/tests/' not in n}
+		self.assertEqual(ours, {str(p.relative_to(self.kdir)) for p in (self.kdir / 'mm').rglob('*') if p.is_file()})
+
+	def test_a_generation_does_not_repeat(self) -> None:
+		os.environ['KDIR'] = str(self.kdir)
+		seen = set()
+		for text in ('one\n', 'two\n', 'one\n', 'two\n'):
+			(self.kdir / 'mm/mm_init.c').write_text(text)
+			seen.add(self.prepare(series='none').generation)
+		self.assertEqual(len(seen), 4)
+
+	def test_no_target_at_all(self) -> None:
+		self.assertOneSentence(self.kunit(TARGETS=' '), 'TARGETS= is blank')
+
+	def test_a_damaged_base_is_fetched_again(self) -> None:
+		archive = self.dir / 'linux.tar.gz'
+		subprocess.run(['tar', '-czf', archive, '-C', self.dir, 'linux'], check=True)
+		self.assertWorks(KDIR='', KTARBALL=archive)
+		for name in ('Makefile', 'mm', 'mm/mm_init.c'):
+			base, = self.cache.glob('base/tarball-*')
+			subprocess.run(['rm', '-r', base / name], check=True)
+			self.assertWorks(KDIR='', KTARBALL=archive)
+
+
+class CopyIsUsed(Front):
+	"""What the suites expect of the copy is read from the tree."""
+
+	def setUp(self) -> None:
+		super().setUp()
+		text = self.string_h()
+		self.defines = ('--- a/include/linux/string.h\n+++ b/include/linux/string.h\n@@ -1 +1,3 @@\n'
+			f' {text}+static inline void memcpy_streaming(void *d, const void *s, size_t n)\n+{{ memcpy(d, s, n); }}\n')
+		self.uses = patch_text(5, '\tmemcpy_streaming(page, image, n);')
+
+	def string_h(self) -> str:
+		return (self.kdir / 'include/linux/string.h').read_text()
+
+	def test_a_whole_series_must_use_what_it_defines(self) -> None:
+		self.assertWorks(SERIES=self.series(self.defines, self.uses, name='good'))
+		bad = self.series(self.defines, patch_text(5, '\tmemcpy(page, image, n);'), name='bad')
+		done = self.kunit(SERIES=bad)
+		self.assertNotEqual(done.returncode, 0)
+		self.assertIn('FAILED series: series.copy_is_used', done.stdout)
+		self.assertIn('defines memcpy_streaming(), and nothing in mm/mm_init.c calls it', done.stdout)
+		# The rest is looked at all the same.
+		self.assertRegex(done.stdout, r'uml +1 +0 +0 .*ok')
+
+	def test_the_first_patches_need_not(self) -> None:
+		series = self.series(self.defines, self.uses)
+		self.assertWorks(SERIES=series, SERIES_UPTO=1)
+		self.assertWorks(SERIES=series)
+
+	def test_a_copy_that_was_there_before(self) -> None:
+		"""A later series need not touch it."""
+		path = self.kdir / 'include/linux/string.h'
+		path.write_text(self.string_h() + 'static inline void memcpy_streaming(void *d, const void *s)\n{\n}\n')
+		self.assertWorks(SERIES=self.series(patch_text(5, 'five')))
+
+
+if __name__ == '__main__':
+	unittest.main()
