@@ -50,7 +50,7 @@ def _output(name: str, value: str) -> None:
 		raise Error(f'{name}={value} cannot be written: it is no regular file; - is standard output')
 	if not path.parent.is_dir():
 		raise Error(f'{name}={value} cannot be written: there is no directory {path.parent}')
-	if not os.access(path if path.exists() else path.parent, os.W_OK):
+	if not os.access(path.parent, os.W_OK):
 		raise Error(f'{name}={value} cannot be written: permission denied')
 	real = Path(os.path.realpath(path))
 	for other, kind in KINDS.items():

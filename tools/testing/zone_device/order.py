@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """make order: are non-temporal stores drained before anything depends on them?
 
-Boots the suites with a QEMU plugin that sees each store; order.rst explains
+Boots the suites with a QEMU plugin that sees each store; docs/order.rst explains
 the rules.
 """
 

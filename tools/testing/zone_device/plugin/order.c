@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The rules of non-temporal stores: which cache lines hold stores that nothing
- * has drained, and who must not find them so. See ../order.rst.
+ * has drained, and who must not find them so. See ../docs/order.rst.
  */
 #include <inttypes.h>
 #include <stdlib.h>
