@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List
 
-import cache
-import host
-from messages import Error
+from host import cache
+from host import process
+from host.messages import Error
 
 
 def _nothing(_name: str, _value: str) -> None:
@@ -20,11 +20,11 @@ def _nothing(_name: str, _value: str) -> None:
 
 
 def _count(name: str, _value: str) -> None:
-	host.number(name)
+	process.number(name)
 
 
 def _count_from_zero(name: str, _value: str) -> None:
-	host.number(name, least=0)
+	process.number(name, least=0)
 
 
 def _some(name: str, value: str) -> None:

@@ -6,9 +6,9 @@ import json
 from typing import Any, Dict, List, Sequence
 from xml.etree import ElementTree
 
-import host
-import ktap
-from run import Verdict
+from host import process
+from guest import log as ktap
+from guest.run import Verdict
 
 # A failed test's own words; beyond this the log has the rest.
 LINES_SHOWN = 15
@@ -38,7 +38,7 @@ def failures(verdict: Verdict) -> List[str]:
 	if verdict.problem:
 		lines.append(f'FAILED {verdict.target}: {verdict.problem}')
 		if verdict.log:
-			whole = host.tail(verdict.log, 100000)
+			whole = process.tail(verdict.log, 100000)
 			lines += [f'    {line}' for line in ktap.excerpt(whole, LINES_SHOWN)]
 	if lines and verdict.log:
 		lines.append(f'log: {verdict.log}')
@@ -85,7 +85,7 @@ def write_json(verdicts: Sequence[Verdict]) -> None:
 			'failures': [{'test': n, 'printed': p} for n, p in v.failures],
 			'kunit': v.json,
 		}
-	host.write_output('JSON', json.dumps(merged, indent='\t') + '\n')
+	process.write_output('JSON', json.dumps(merged, indent='\t') + '\n')
 
 
 def _printable(text: str) -> str:
@@ -128,6 +128,6 @@ def write_junit(verdicts: Sequence[Verdict]) -> None:
 			ElementTree.SubElement(case, 'failure', message=_printable(v.problem))
 		suite.attrib.update(tests=str(tests), failures=str(failed), skipped=str(skipped))
 	ElementTree.indent(root, '\t')
-	host.write_output('JUNIT', '<?xml version="1.0" encoding="UTF-8"?>\n'
+	process.write_output('JUNIT', '<?xml version="1.0" encoding="UTF-8"?>\n'
 		+ ElementTree.tostring(root, encoding='unicode') + '\n')
 

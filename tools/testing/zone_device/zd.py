@@ -13,27 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NoReturn
 
-sys.dont_write_bytecode = True
+# Nothing is left in the clone, unless there is another place for it.
+sys.dont_write_bytecode = not sys.pycache_prefix
 
-import bench
-import bench_compare
-import cost
-import guest
-import cache
-import host
-import install as installation
-import lint
-import mutants
-import native
+from bench import bench
+from bench import compare as bench_compare
+from checks import cost
+from bench import guests as guest
+from host import cache
+from host import process
+from kernel import install as installation
+from checks import lint
+from checks import mutants
+from checks import native
 import options
-import order
-import packages
+from checks import order
+from host import packages
 import report
-import run
-import target
-import tree
-from host import Error
-from target import Target
+from guest import run
+from guest import target
+from kernel import tree
+from host.messages import Error, say
+from guest.target import Target
 
 # Commands that do not need the cache, or not as it is.
 UNCACHED = ('bench-compare', 'install', 'uninstall', 'clean', 'distclean')
@@ -56,7 +57,7 @@ class Counts:
 
 def judge(wanted: tree.Plan, targets: List[Target], filter: str = '') -> List[run.Verdict]:
 	with tree.using(wanted) as (prepared,):
-		host.say(f'kernel: {prepared.describe()}')
+		say(f'kernel: {prepared.describe()}')
 		return _judge(prepared, targets, filter)
 
 
@@ -68,14 +69,14 @@ def _judge(prepared: tree.Tree, targets: List[Target], filter: str) -> List[run.
 		try:
 			run.build(prepared, one)
 		except Error as err:
-			host.say(f'error: {err}')
+			say(f'error: {err}')
 			verdicts.append(run.Verdict(one.name, problem=str(err).split(': ', 1)[-1],
 				build_seconds=time.monotonic() - start))
 			continue
 		built = time.monotonic()
 		verdict = run.boot(prepared, one, filter=filter)
 		verdict.build_seconds = built - start
-		host.say(f'{one.name}: {verdict.passed} passed, {verdict.failed} failed, '
+		say(f'{one.name}: {verdict.passed} passed, {verdict.failed} failed, '
 			f'{verdict.skipped} skipped in {verdict.run_seconds:.1f} s')
 		verdicts.append(verdict)
 	return verdicts
@@ -131,7 +132,7 @@ def _step(name: str, command: Callable[[], int]) -> Counts:
 	try:
 		status = command()
 	except (Error, OSError) as err:
-		host.say(f'error: {err}')
+		say(f'error: {err}')
 		status = 1
 	print(f'{name}: {"FAILED" if status else "ok"}', flush=True)
 	return Counts(0, 1) if status else Counts(1)
@@ -141,7 +142,7 @@ def _native(origin: tree.Source) -> Counts:
 	try:
 		return Counts(*native.check(origin))
 	except (Error, OSError) as err:
-		host.say(f'error: {err}')
+		say(f'error: {err}')
 		return Counts(failed=1)
 
 
@@ -183,7 +184,7 @@ def mutate() -> int:
 	outcomes = []
 	for mutant in chosen:
 		outcomes.append(mutants.kunit(mutant, origin))
-		host.say(mutants.report(outcomes[-1:])[0])
+		say(mutants.report(outcomes[-1:])[0])
 	print('\n'.join(mutants.report(outcomes)))
 	missed = sum(1 for o in outcomes if not o.ok)
 	print(f'{len(outcomes)} mutants, {missed} not caught', flush=True)
@@ -199,7 +200,7 @@ def _kdir() -> str:
 
 def install() -> int:
 	changed = installation.install(tree.user_tree(_kdir()).path)
-	host.say(f'installed {len(changed)} files' if changed else 'installed already')
+	say(f'installed {len(changed)} files' if changed else 'installed already')
 	return 0
 
 
@@ -209,7 +210,7 @@ def uninstall() -> int:
 	if not where.is_dir():
 		raise Error(f'KDIR={_kdir()}: no such directory')
 	changed = installation.uninstall(where)
-	host.say(f'removed from {len(changed)} files' if changed else
+	say(f'removed from {len(changed)} files' if changed else
 		f'nothing was installed: {where} has no {installation.RECORD}')
 	return 0
 
@@ -248,7 +249,7 @@ def main(arguments: List[str]) -> int:
 		return 2
 	# The end of a session or a CI job ends children as Ctrl-C does. What was
 	# started in the background ignores SIGINT until it is told not to.
-	for sig in host.ENDING:
+	for sig in process.ENDING:
 		# nohup, on the other hand, means what it says.
 		if sig != signal.SIGHUP or signal.getsignal(sig) != signal.SIG_IGN:
 			signal.signal(sig, _interrupt)
@@ -262,16 +263,16 @@ def main(arguments: List[str]) -> int:
 			cache.use()
 		return COMMANDS[arguments[0]]()
 	except Error as err:
-		host.say(f'error: {err}')
+		say(f'error: {err}')
 		return 1
 	except OSError as err:
 		# A copy that fails names what it reads first, and what it writes second.
 		filename = err.filename2 or err.filename
 		name = f' ({filename})' if filename else ''
-		host.say(f'error: {(err.strerror or str(err)).lower()}{name}')
+		say(f'error: {(err.strerror or str(err)).lower()}{name}')
 		return 1
 	except KeyboardInterrupt:
-		host.say('interrupted; the next run takes up from here')
+		say('interrupted; the next run takes up from here')
 		return 130
 
 

@@ -13,9 +13,9 @@ from front_test import works
 from helper import Front
 from helper import Case, fake_kernel, patch_text
 
-import base
-import tree
-from host import Error
+from kernel import base
+from kernel import tree
+from host.messages import Error
 
 APT = '''#!/bin/sh
 for a; do case $a in

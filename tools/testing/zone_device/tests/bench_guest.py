@@ -8,13 +8,13 @@ from typing import List
 
 import helper  # noqa: F401: finds the tools
 
-import bench_result
-import guest
+from bench import result as bench_result
+from bench import guests as guest
 import report
-import run
-import tree
-from bench_result import Sample
-from watch import Watcher
+from guest import run
+from kernel import tree
+from bench.result import Sample
+from bench.watch import Watcher
 
 SIZE = guest.GIB
 ROUNDS = 2

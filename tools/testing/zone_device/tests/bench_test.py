@@ -10,17 +10,17 @@ from typing import Any, Dict, List, Optional
 
 from helper import Case, REPO
 
-import bench
-import bench_compare
-import bench_result
-import bench_says
-import bench_text
-import guest
-import run
-from bench_result import AGAIN, ALL, FIRST, LOOP, PRINTED, REVIEWED, WHOLE, Published, Sample
-from host import Error
-from stats import Ratio
-from watch import Watcher
+from bench import bench
+from bench import compare as bench_compare
+from bench import result as bench_result
+from bench import says as bench_says
+from bench import text as bench_text
+from bench import guests as guest
+from guest import run
+from bench.result import AGAIN, ALL, FIRST, LOOP, PRINTED, REVIEWED, WHOLE, Published, Sample
+from host.messages import Error
+from bench.stats import Ratio
+from bench.watch import Watcher
 
 GIB = 1 << 30
 FSDAX, DEVDAX = (n for n, _kind in bench_result.NAMESPACES.values())

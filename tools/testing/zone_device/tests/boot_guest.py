@@ -10,11 +10,11 @@ from pathlib import Path
 
 import helper  # noqa: F401: finds the tools
 
-import host
+from host import process
 import report
-import run
-import target
-import tree
+from guest import run
+from guest import target
+from kernel import tree
 
 X86 = target.TARGETS['x86_64']
 # The first test taints the kernel as one that ran tests: this has it panic.

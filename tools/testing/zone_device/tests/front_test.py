@@ -17,12 +17,12 @@ from typing import List
 from unittest import mock
 
 from helper import AS_NOBODY_SPECIAL, Case, Front, MM_INIT, REPO, TOOLS, patch_text, snapshot
-import host
-import locks
-import packages
+from host import process
+from host import locks
+from host import packages
 import zd
 
-from host import Error
+from host.messages import Error
 
 
 def works(*command: str) -> bool:
@@ -189,7 +189,7 @@ class Interrupted(Front):
 class Locked(Case):
 	def test_a_killed_run_leaves_no_lock(self) -> None:
 		path = self.cache / '.lock'
-		code = (f'import sys; sys.path.insert(0, {str(TOOLS)!r}); import locks, os, pathlib; '
+		code = (f'import sys; sys.path.insert(0, {str(TOOLS)!r}); from host import locks; import os, pathlib; '
 			f'locks.lock(pathlib.Path({str(path)!r})); os.kill(os.getpid(), 9)')
 		subprocess.run([sys.executable, '-c', code], check=False)
 		start = time.monotonic()
@@ -204,11 +204,11 @@ class Vanished(Case):
 		for name in ('a', 'below/b', 'below/c'):
 			(self.dir / name).parent.mkdir(exist_ok=True)
 			(self.dir / name).write_text('12345')
-		self.assertEqual(host.size(self.dir), 15)
+		self.assertEqual(process.size(self.dir), 15)
 		real = os.lstat
 		with mock.patch('os.lstat', lambda path: real(f'{path}-gone' if str(path).endswith('/b') else path)):
-			self.assertEqual(host.size(self.dir), 10)
-		self.assertEqual(host.size(self.dir / 'none'), 0)
+			self.assertEqual(process.size(self.dir), 10)
+		self.assertEqual(process.size(self.dir / 'none'), 0)
 
 	def test_a_step_that_fails_for_it(self) -> None:
 		def step() -> int:

@@ -17,6 +17,8 @@ TOOLS = Path(__file__).resolve().parents[1]
 REPO = TOOLS.parents[2]
 DATA = Path(__file__).parent / 'data'
 sys.path.insert(0, str(TOOLS))
+# Each make would compile the tools again.
+os.environ['PYTHONPYCACHEPREFIX'] = os.path.join(tempfile.gettempdir(), f'zone_device-pycache-{os.getuid()}')
 
 FAKE_KUNIT = '''#!/usr/bin/env python3
 import json, os, sys, time
@@ -134,7 +136,7 @@ class Case(unittest.TestCase):
 
 	def prepare(self, **how: object) -> 'Any':
 		"""A tree as tree.plan() is told to make it, not kept from others."""
-		import tree
+		from kernel import tree
 		with tree.using(tree.plan(**how)) as (made,):  # type: ignore[arg-type]
 			return made
 

@@ -12,9 +12,9 @@ from unittest import mock
 
 from helper import AS_NOBODY_SPECIAL, Case, REPO, contents, fake_kernel, snapshot
 
-import install
-import overlay
-from host import Error
+from kernel import install
+from kernel import overlay
+from host.messages import Error
 
 
 class Install(Case):

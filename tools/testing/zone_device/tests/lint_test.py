@@ -9,11 +9,11 @@ from unittest import mock
 
 from helper import Case, patch_text
 
-import lint
-import overlay
-import run
-import tree
-from host import Error
+from checks import lint
+from kernel import overlay
+from guest import run
+from kernel import tree
+from host.messages import Error
 
 ACCEPTS = '#!/bin/sh\n"$1" --accept && echo 1 || echo 0\n'
 

@@ -14,11 +14,11 @@ from typing import List, Tuple
 
 from helper import Case, DATA
 
-import native
-from host import Error
-from machine import Machine, machine
-from native_report import Result, plan
-from stats import interval, ratio
+from checks import native
+from host.messages import Error
+from host.machine import Machine, machine
+from bench.native_report import Result, plan
+from bench.stats import interval, ratio
 
 CMD = ('savedcmd_mm/mm_init.o := ccache gcc -Wp,-MMD,mm/.mm_init.o.d -nostdinc -I/k/include '
 	'-DKBUILD_BASENAME=\'"mm_init"\' -DX=$(pound)$$ -c -o mm/mm_init.o /k/mm/mm_init.c   ; '

@@ -59,7 +59,7 @@ class Options(Front):
 		self.assertEqual(done.returncode, 0, done.stdout)
 
 	def test_a_compiler_of_llvm(self) -> None:
-		import run
+		from guest import run
 		for llvm, wanted in (('1', 'clang'), ('-19', 'clang-19'), ('/opt/llvm/bin/', '/opt/llvm/bin/clang')):
 			os.environ['LLVM'] = llvm
 			self.assertEqual(run.compiler(), wanted)

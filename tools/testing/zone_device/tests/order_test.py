@@ -8,11 +8,11 @@ from pathlib import Path
 
 from helper import Case
 
-import cost
-import order
-import run
-from host import Error
-from vmlinux import Kernel
+from checks import cost
+from checks import order
+from guest import run
+from host.messages import Error
+from kernel.vmlinux import Kernel
 
 SOURCE = '''
 unsigned long vmemmap_base = 0xffffea0000000000UL;

@@ -9,8 +9,8 @@ from typing import Set
 from helper import REPO, TOOLS
 
 import options as given
-import overlay
-import target
+from kernel import overlay
+from guest import target
 import zd
 
 

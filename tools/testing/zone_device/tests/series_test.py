@@ -11,8 +11,8 @@ from typing import Tuple
 
 from helper import Case, MM_INIT, patch_text
 
-import series
-from host import Error
+from kernel import series
+from host.messages import Error
 
 
 class Load(Case):

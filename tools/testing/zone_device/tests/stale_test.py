@@ -11,8 +11,8 @@ from unittest import mock
 
 from helper import Front, MM_INIT, patch_text
 
-import mirror
-import tree
+from kernel import mirror
+from kernel import tree
 
 
 class Stale(Front):

@@ -14,9 +14,9 @@ from typing import List
 
 from helper import Case, Front, REPO, TOOLS
 
-import locks
-import plugin
-from watch import Watcher
+from host import locks
+from guest import plugin
+from bench.watch import Watcher
 
 
 class Ended(Front):
@@ -85,7 +85,7 @@ class AtOnce(Front):
 			where = self.kdir / f'drivers/{number // 500}'
 			where.mkdir(parents=True, exist_ok=True)
 			(where / f'{number}.c').write_text('x\n')
-		code = ('import tree\nfor _ in range(10):\n'
+		code = ('from kernel import tree\nfor _ in range(10):\n'
 			'\twith tree.using(*(tree.plan(series="none", slot=s) for s in {order})) as made:\n'
 			'\t\tassert [t.dir.name for t in made] == {order}\n')
 		procs = [self.python(code.format(order=order)) for order in (['a', 'b'], ['b', 'a'])]
@@ -94,7 +94,7 @@ class AtOnce(Front):
 			self.assertEqual(proc.returncode, 0, out)
 
 	def test_one_inside_the_other_is_a_mistake_of_ours(self) -> None:
-		import tree
+		from kernel import tree
 		os.environ['KDIR'] = str(self.kdir)
 		with tree.using(tree.plan(series='none')):
 			with self.assertRaises(AssertionError):
@@ -121,7 +121,7 @@ class AtOnce(Front):
 	def test_a_lock_file_that_was_removed_is_no_lock(self) -> None:
 		path = self.cache / '.lock'
 		locks.lock(path)
-		waits = self.python(f'import locks, pathlib\nlocks.lock(pathlib.Path({str(path)!r}))\n'
+		waits = self.python(f'from host import locks\nimport pathlib\nlocks.lock(pathlib.Path({str(path)!r}))\n'
 			f'print(pathlib.Path({str(path)!r}).exists())')
 		time.sleep(1)
 		path.unlink()
@@ -130,7 +130,7 @@ class AtOnce(Front):
 
 	def test_the_plugin_is_compiled_once(self) -> None:
 		self.cache.mkdir()
-		code = 'import plugin\nplugin.build()'
+		code = 'from guest import plugin\nplugin.build()'
 		procs = [self.python(code) for _ in range(3)]
 		for proc in procs:
 			out, _ = proc.communicate(timeout=60)

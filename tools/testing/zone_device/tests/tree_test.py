@@ -12,10 +12,10 @@ from unittest import mock
 
 from helper import Case, MM_INIT, patch_text, snapshot
 
-import mirror
-import overlay
-import tree
-from host import Error
+from kernel import mirror
+from kernel import overlay
+from kernel import tree
+from host.messages import Error
 
 
 def dates(top: Path) -> Dict[str, int]:

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make bench: two kernels boot in turns and are timed binding device memory.
+
+Two guests a turn: in one, ndctl makes namespaces that are unbound and bound
+again, as the series' author did; in the other a suite maps each kind of memory,
+the reviewer's first.
+"""
+
+import datetime
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from guest import accelerator as accel
+from bench import page as bench_page
+from bench import result as bench_result
+from bench import says as bench_says
+from bench import text as bench_text
+from checks import cost
+from bench import guests as guest
+from host import cache
+from host import process
+from host import machine
+from host import packages
+from guest import run
+from kernel import tree
+from bench.result import AUTHOR, REVIEWED, REVIEWER, Sample
+from bench.guests import GIB, TARGET
+from host.messages import Error, say
+from host.machine import asked, human
+from kernel.tree import Tree
+from bench.watch import Watcher
+
+AUTHOR_SIZE, REVIEWER_SIZE = 100 * GIB, 64 * GIB
+# Nothing about time can be learned under TCG, so that a minute must do.
+TCG_SIZE, TCG_ROUNDS, TCG_BOOTS = 16 * GIB, 3, 1
+ROUNDS, BOOTS = 30, 6
+# struct pages may take this share of what memory the host has to give.
+MEMORY_SHARE = 0.7
+
+
+@dataclass
+class Plan:
+	"""Sizes are bytes of device memory in the author's and the reviewer's guest."""
+	author: int
+	reviewer: int
+	boots: int
+	rounds: int
+	# Why the sizes are not those that were published, if so.
+	scaled: str = ''
+
+
+def _memory(author: int, reviewer: int) -> int:
+	"""What the larger of the two guests makes the host give, in bytes: struct
+	pages of two namespaces; or struct pages in RAM and on the device."""
+	return max(2 * author // 64 + 2 * GIB, 2 * reviewer // 64 + 3 * GIB)
+
+
+def plan(available: int, kvm: bool, size: str, rounds: Optional[int], boots: Optional[int]) -> Plan:
+	rounds = rounds or (ROUNDS if kvm else TCG_ROUNDS)
+	boots = boots or (BOOTS if kvm else TCG_BOOTS)
+	budget = int(available * MEMORY_SHARE)
+	if size:
+		wanted = asked(size, GIB) // GIB * GIB
+		if _memory(wanted, wanted) > budget:
+			raise Error(f'SIZE={size}: the guests need {human(_memory(wanted, wanted))} of memory '
+				f'and may use {human(budget)} of the {human(available)} that are available')
+		return Plan(wanted, wanted, boots, rounds, f'SIZE={size}')
+	most = (AUTHOR_SIZE, REVIEWER_SIZE) if kvm else (TCG_SIZE, TCG_SIZE)
+	why = '' if kvm else 'no KVM: times mean nothing, so that less will do'
+	for percent in range(100, 0, -1):
+		author, reviewer = (m * percent // 100 // GIB * GIB for m in most)
+		if reviewer and _memory(author, reviewer) <= budget:
+			break
+		why = f'{human(available)} of memory are available'
+	else:
+		raise Error(f'the guests need {human(_memory(GIB, GIB))} of memory and may use '
+			f'{human(budget)} of the {human(available)} that are available')
+	return Plan(author, reviewer, boots, rounds, why)
+
+
+def _wanted() -> Dict[str, Optional[str]]:
+	"""The two sides, and the series of each; None for what SERIES= says."""
+	one, other = (os.environ.get(v) or None for v in ('SERIES_A', 'SERIES_B'))
+	if not (one or other):
+		return {'base': 'none', 'series': None}
+	if not (one and other):
+		raise Error('SERIES_A= and SERIES_B= go together: one of them may be none')
+	if os.path.realpath(one) == os.path.realpath(other):
+		raise Error('SERIES_A= and SERIES_B= are the same: there is nothing to compare')
+	if os.environ.get('SERIES_UPTO'):
+		raise Error('SERIES_UPTO= says nothing about SERIES_A= and SERIES_B=')
+	return {'A': one, 'B': other}
+
+
+def _plans(wanted: Dict[str, Optional[str]]) -> Dict[str, tree.Plan]:
+	origin = tree.source()
+	if None in wanted.values() and not tree.series_path(origin):
+		raise Error('there is no series to compare with: give the base as KDIR= and the patches as SERIES=')
+	return {name: tree.plan(origin, series=series) for name, series in wanted.items()}
+
+
+def _order(boots: int) -> List[int]:
+	"""Whose turn it is, so that a drift over time meets both sides alike."""
+	return [side if pair % 2 == 0 else 1 - side for pair in range(boots) for side in (0, 1)]
+
+
+def _config(built: Dict[str, Tree], option: str) -> str:
+	"""What both kernels were configured with."""
+	text = (next(iter(built.values())).build_dir(TARGET.name) / '.config').read_text()
+	found = re.search(rf'^CONFIG_{option}="?(.*?)"?$', text, re.M)
+	if not found:
+		raise Error(f'bench: the kernel was built without CONFIG_{option}')
+	return found.group(1)
+
+
+def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: str) -> Dict[str, str]:
+	on = machine.machine('')
+	flags = machine.read('/proc/cpuinfo')
+	return {'CPU': on.model, 'microcode': on.microcode,
+		'last level cache': human(on.llc), 'governor': on.governor,
+		'this machine': 'itself a guest' if re.search(r'^flags.* hypervisor', flags, re.M) else 'no hypervisor seen',
+		'host kernel': on.kernel, 'accelerator': accelerator,
+		'QEMU': process.output([TARGET.qemu, '--version']).splitlines()[0],
+		'guest kernel': '; '.join(f'{s}: {t.describe()}' for s, t in built.items()),
+		'HZ': _config(built, 'HZ'), 'compiler': _config(built, 'CC_VERSION_TEXT'),
+		'memory behind guests': watcher.backing(),
+		'device memory': f'{human(sizes.author)} a namespace, {human(sizes.reviewer)} else'
+			+ (f' ({sizes.scaled})' if sizes.scaled else ''),
+		'clock of guests': ' '.join(sorted(watcher.sources)),
+		'kernel arguments': ' '.join(guest.more_kernel_args()) or 'none beyond the usual',
+		'CPUs': f'{len(os.sched_getaffinity(0))} of {os.cpu_count()}',
+		'boots, binds': f'{sizes.boots} a side; {sizes.rounds} rebinds of each namespace a boot'}
+
+
+def _measure(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, samples: List[Sample]) -> None:
+	names = list(built)
+	for boot, side in enumerate(_order(sizes.boots)):
+		say(f'bench: boot {boot + 1} of {2 * sizes.boots}: {names[side]}')
+		prepared, found = built[names[side]], []
+		for log in (guest.namespaces(prepared, sizes.author, sizes.rounds, watcher),
+				guest.kinds(prepared, sizes.reviewer, bench_result.binds(REVIEWED, sizes.rounds) - 1, watcher)):
+			found += bench_result.read(log, names[side], boot)
+		bench_result.must_be_whole(found, sizes.rounds)
+		samples += found
+
+
+def _cost(built: Dict[str, Tree]) -> Dict[str, Any]:
+	tables = [cost.measure(t, name, TARGET, guest.more_kernel_args()) for name, t in built.items()]
+	listed = []
+	for function in (cost.LOOP, cost.WHOLE):
+		for what in ('instructions', 'bytes stored', 'bytes stored non-temporally'):
+			listed.append({'name': f'{function}(), {what}', 'function': function, 'what': what, 'rows': [
+				[case, *(t.costs[function][case].per_page(what) if case in t.costs[function] else None
+					for t in tables)] for case in tables[0].costs[function]]})
+	return {'about': 'counted by a QEMU plugin, per struct page written', 'sides': list(built),
+		'tables': listed}
+
+
+class Report:
+	"""Where the result goes, found out before there is one."""
+
+	def __init__(self) -> None:
+		now = datetime.datetime.now().astimezone()
+		self.when = now.isoformat(timespec='seconds')
+		where = cache.directory() / 'bench'
+		where.mkdir(parents=True, exist_ok=True)
+		self.own = where / f'{now:%Y%m%d-%H%M%S}.json'
+
+	def save(self, result: Dict[str, Any]) -> None:
+		process.write_atomically(self.own, json.dumps(result, indent=1) + '\n')
+
+	def publish(self, result: Dict[str, Any]) -> None:
+		self.save(result)
+		page = self.own.with_suffix('.html')
+		process.write_atomically(page, bench_page.page(result))
+		process.write_output('JSON', json.dumps(result, indent=1) + '\n')
+		process.write_output('HTML', bench_page.page(result))
+		for written in (os.environ.get('JSON') or self.own, os.environ.get('HTML') or page):
+			say(f'bench: wrote {written}')
+
+
+def bench() -> int:
+	# Before the long builds: what cannot work should fail at once.
+	size, rounds, boots = os.environ.get('SIZE', ''), process.number('ROUNDS'), process.number('BOOTS')
+	plan(machine.machine('').available, True, size, rounds, boots)
+	wanted, where = _wanted(), Report()
+	packages.ensure([*packages.of_targets([TARGET]), *guest.PACKAGES])
+	plans = _plans(wanted)
+	with tree.using(*plans.values()) as trees:
+		return _bench(dict(zip(plans, trees)), where, size, rounds, boots)
+
+
+def _bench(built: Dict[str, Tree], where: Report, size: str, rounds: Optional[int],
+	   boots: Optional[int]) -> int:
+	for name, prepared in built.items():
+		say(f'bench: {name}: {prepared.describe()}')
+		run.build(prepared, TARGET)
+	available = machine.machine('').available
+	first = next(iter(built.values()))
+	kvm, why = accel.kvm(shutil.which(TARGET.qemu) or TARGET.qemu, first.build_dir(TARGET.name) / TARGET.image)
+	sizes = plan(available, kvm, size, rounds, boots)
+	watcher = Watcher()
+	samples: List[Sample] = []
+
+	def result() -> Dict[str, Any]:
+		reason = watcher.problem() if kvm else 'times under TCG say nothing about a CPU'
+		facts = _facts(built, sizes, watcher, f'{"KVM" if kvm else "TCG"}: {why}')
+		found = bench_result.collect(samples, {s: t.describe() for s, t in built.items()},
+			'base' in built and not first.features, facts, reason,
+			{AUTHOR: sizes.author, REVIEWER: sizes.reviewer}, machine.machine('').llc,
+			1000 / int(_config(built, 'HZ')))
+		return {**found, 'when': where.when, 'says': bench_says.says(found)}
+
+	try:
+		# A core of another kind would be another CPU.
+		os.sched_setaffinity(0, machine.fast_cpus())
+		_measure(built, sizes, watcher, samples)
+	except BaseException:
+		if samples:
+			where.save(result())
+			say(f'bench: what was timed until then is in {where.own}')
+		raise
+	found = result()
+	where.save(found)
+	if not kvm:
+		found['cost'] = _cost(built)
+		found['says'] = bench_says.says(found)
+	where.publish(found)
+	print('\n'.join(bench_text.text(found)), flush=True)
+	return 0

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The two guests of make bench: one in which the machine's own ndctl makes
+namespaces, and one in which the kernel maps memory by itself."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import List, Set
+
+from host import cache
+from host import process
+import report
+from guest import run
+from guest import target
+from host.messages import Error
+from host.process import REPO
+from host.packages import Need
+from kernel.tree import Tree
+from bench.watch import Watcher
+
+TARGET = target.TARGETS['x86_64-bench']
+GIB = 1 << 30
+INIT = REPO / 'tools/testing/zone_device/bench/guest_init.sh'
+PACKAGES = [Need('ndctl', 'ndctl'), Need('busybox', 'busybox-static'), Need('ldd', 'libc-bin')]
+DIRECTORIES = ('bin', 'dev', 'etc', 'proc', 'run', 'sys', 'tmp')
+TOOL = 'usr/gen_init_cpio'
+
+
+def _libraries(program: str) -> Set[str]:
+	"""What the dynamic linker would load for @program, itself included; ldd
+	says that a static one is not for it, and fails."""
+	said = process.output(['sh', '-c', 'ldd "$1" 2>&1 || true', 'ldd', program])
+	return set(re.findall(r'(?:=> |^\s+)(/\S+) \(0x', said, re.M))
+
+
+def _command(name: str) -> str:
+	path = shutil.which(name)
+	if not path:
+		raise Error(f'{name}: no such command; install it with: '
+			f'apt-get install {next(n.package for n in PACKAGES if n.what == name)}')
+	return path
+
+
+def _contents(init: Path) -> List[str]:
+	"""Lines for gen_init_cpio."""
+	ndctl, busybox = _command('ndctl'), _command('busybox')
+	libraries = _libraries(ndctl) | _libraries(busybox)
+	directories = set(DIRECTORIES)
+	for library in libraries:
+		directories.update(str(p)[1:] for p in Path(library).parents if str(p) != '/')
+	lines = [f'dir /{d} 755 0 0' for d in sorted(directories)]
+	lines += ['nod /dev/console 600 0 0 c 5 1', f'file /init {init} 755 0 0',
+		f'file /bin/busybox {busybox} 755 0 0', 'slink /bin/sh busybox 777 0 0',
+		f'file /bin/ndctl {ndctl} 755 0 0']
+	return lines + [f'file {l} {os.path.realpath(l)} 755 0 0' for l in sorted(libraries)]
+
+
+def initramfs(prepared: Tree) -> Path:
+	"""What the first guest runs, copied from this machine and packed with the
+	tool that building the kernel left there."""
+	build = prepared.build_dir(TARGET.name)
+	contents, image, init = (build / f'guest.{n}' for n in ('list', 'cpio', 'init'))
+	# Words of a line end at spaces, which the project's own path may have.
+	shutil.copyfile(INIT, init)
+	contents.write_text('\n'.join(_contents(init)) + '\n')
+	with open(image, 'wb') as out:
+		log = build / 'guest.log'
+		cache.remove(log)
+		if process.run([build / TOOL, contents], stdout=out, log=log):
+			raise Error(f'no initramfs: {(process.tail(log) or ["no reason given"])[-1]}')
+	return image
+
+
+def _judged(verdict: run.Verdict, watcher: Watcher) -> List[str]:
+	if not verdict.ok or verdict.skipped:
+		report.show([verdict])
+		raise Error('bench: a guest did not do what was to be timed (see above)')
+	assert verdict.log is not None
+	lines = verdict.log.read_text(errors='replace').splitlines()
+	# Where KVM is not to be used QEMU is not asked for it.
+	fallen = [l for l in lines if re.search(r'falling back to|failed to initialize kvm', l, re.I)]
+	if fallen:
+		raise Error(f'bench: a guest was to run in KVM, and QEMU says: {fallen[0].strip()}')
+	watcher.clock(lines)
+	return lines
+
+
+def more_kernel_args() -> List[str]:
+	"""What the user wants to try on top: KERNEL_ARGS=init_on_alloc=1."""
+	return os.environ.get('KERNEL_ARGS', '').split()
+
+
+def namespace_kernel(rounds: int) -> List[str]:
+	"""The kernel's command line where the guest's own init is to run."""
+	# What follows the dashes is for init alone, and so is all that kunit.py
+	# adds. In a word of their own it would lose them.
+	return [*more_kernel_args(), 'kunit.enable=0', 'console=ttyS0', 'printk.devkmsg=on',
+		'dyndbg="func memmap_init_zone_device +p"', f'-- rounds={rounds}']
+
+
+def namespace_qemu(prepared: Tree, size: int) -> List[str]:
+	"""A machine with two NVDIMMs of @size bytes; the host gives memory as it is
+	touched, however large they are."""
+	# SeaBIOS, as qboot hands down no table of NVDIMMs.
+	arguments = ['-machine q35,nvdimm=on', '-bios bios-256k.bin',
+		f'-initrd {initramfs(prepared)}', f'-m 2G,slots=2,maxmem={(2 * size >> 30) + 16}G']
+	for name in ('nv0', 'nv1'):
+		arguments += [f'-object memory-backend-ram,id={name},size={size >> 20}M,reserve=off',
+			f'-device nvdimm,id={name}d,memdev={name}']
+	return arguments
+
+
+def namespaces(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List[str]:
+	"""The log of the author's: real namespaces of @size bytes on emulated
+	NVDIMMs, bound again @rounds times."""
+	return _judged(run.boot(prepared, TARGET, kernel_args=namespace_kernel(rounds),
+		qemu_args=namespace_qemu(prepared, size), status=watcher.look), watcher)
+
+
+def kinds(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List[str]:
+	"""The log of the reviewer's, and of the rest: @size bytes of each kind of
+	memory, mapped by the kernel's own suite, the reviewer's @rounds times again.
+
+	What is on the device is set aside from the guest's memory above 4 GiB; of
+	it, nothing but struct pages is ever touched."""
+	ram = 3 * GIB + size + size // 64 + GIB >> 20
+	kernel = [*more_kernel_args(), f'memmap={size >> 20}M!4G', f'zone_device_init.bench_mib={size >> 20}',
+		f'zone_device_init.bench_rounds={rounds}']
+	return _judged(run.boot(prepared, TARGET, filter='zone_device_bench.*', kernel_args=kernel,
+		qemu_args=[f'-object memory-backend-ram,id=ram,size={ram}M,reserve=off',
+			'-machine memory-backend=ram', f'-m {ram}M'], status=watcher.look), watcher)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What happens on the host while guests are timed: what stands behind their
+memory, and what makes their times worth nothing."""
+
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from typing import List, Sequence, Set
+
+from host import machine
+from host.machine import human
+
+# A clock that differs by more while guests run makes times hard to compare.
+FREQUENCY_SPREAD = 0.20
+# Whatever else a guest falls back to has steps, or costs an exit to read.
+FINE_CLOCKS = {'tsc', 'tsc-early', 'kvm-clock'}
+# A look takes time that a guest may want.
+LOOK_SECONDS = 2.0
+
+
+@dataclass
+class Watcher:
+	huge: int = 0
+	resident: int = 0
+	clocks: List[int] = field(default_factory=list)
+	swapped: int = 0
+	sources: Set[str] = field(default_factory=set)
+
+	def __post_init__(self) -> None:
+		self._next = 0.0
+
+	@staticmethod
+	def _guests(session: int) -> List[str]:
+		"""Directories in /proc of the QEMUs that run.boot() has started; those
+		of somebody else's bench are none of ours."""
+		found = []
+		for entry in os.listdir('/proc'):
+			if entry.isdigit() and 'qemu-system' in machine.read(f'/proc/{entry}/cmdline'):
+				# The session: see proc(5).
+				fields = machine.read(f'/proc/{entry}/stat').rpartition(')')[2].split()
+				if fields[3:4] == [str(session)]:
+					found.append(f'/proc/{entry}')
+		return found
+
+	def look(self, session: int) -> str:
+		"""For run.boot(), as what says how far it is: it has nothing to say."""
+		if time.monotonic() < self._next:
+			return ''
+		self._next = time.monotonic() + LOOK_SECONDS
+		for directory in self._guests(session):
+			sizes = {n: int(kib) << 10 for n, kib in re.findall(r'^(\w+):\s+(\d+) kB',
+				machine.read(f'{directory}/smaps_rollup'), re.M)}
+			if sizes.get('Rss', 0) > self.resident:
+				self.resident = sizes['Rss']
+				self.huge = sizes.get('AnonHugePages', 0) + sizes.get('ShmemPmdMapped', 0)
+			self.swapped = max(self.swapped, sizes.get('Swap', 0))
+			self.clocks += self._running(directory)
+		return ''
+
+	@staticmethod
+	def _running(directory: str) -> List[int]:
+		"""The clocks, in kHz, of the CPUs that the guest runs on just now."""
+		found = []
+		try:
+			tasks = os.listdir(f'{directory}/task')
+		except OSError:
+			# It has just ended.
+			return []
+		for task in tasks:
+			fields = machine.read(f'{directory}/task/{task}/stat').rpartition(')')[2].split()
+			# The state, and the CPU: see proc(5).
+			if fields[:1] == ['R']:
+				clock = machine.read(f'/sys/devices/system/cpu/cpu{fields[36]}/cpufreq/scaling_cur_freq')
+				found += [int(clock)] if clock.isdigit() else []
+		return found
+
+	def clock(self, log: Sequence[str]) -> None:
+		"""What a guest took its time from: the last that it switched to."""
+		found = re.findall(r'Switched to clocksource (\S+)', '\n'.join(log))
+		self.sources.add(found[-1] if found else 'unknown')
+
+	def problem(self) -> str:
+		coarse = self.sources - FINE_CLOCKS
+		if coarse:
+			return f'a guest\'s clock was {sorted(coarse)[0]}'
+		if self.swapped:
+			return f'the host swapped out {human(self.swapped)} of a guest'
+		# The slowest and the fastest moments are left out as chance.
+		ordered = sorted(self.clocks)
+		tenth = len(ordered) // 10
+		low, high = (ordered[tenth], ordered[-1 - tenth]) if ordered else (0, 0)
+		if low and (high - low) / low > FREQUENCY_SPREAD:
+			return f'frequency scaling: guests ran at {low / 1e6:.2f} to {high / 1e6:.2f} GHz'
+		return ''
+
+	def backing(self) -> str:
+		setting = re.search(r'\[(\w+)\]', machine.read('/sys/kernel/mm/transparent_hugepage/enabled'))
+		share = f'{self.huge / self.resident:.0%} of {human(self.resident)} in huge pages' \
+			if self.resident else 'not readable'
+		return f'{share}; transparent_hugepage={setting.group(1) if setting else "not readable"}'

@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The memmap initialisation of a kernel tree as a user-space program.
+
+The tree's own mm/mm_init.c is compiled, as it is, with the tree's headers,
+configuration and compiler flags; what memmap_init_zone_device() does not
+reach is thrown away by the linker. So nothing here knows what the helpers of
+a series are called or where they stand.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import re
+import shlex
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+
+from host import cache
+from host import process
+from host import machine
+from bench import native_report
+from host import packages
+from guest import run
+from kernel import tree
+from host.messages import Error, say
+from host.process import REPO
+from guest.target import CONFIGS, Target
+from kernel.tree import Source, Tree
+
+HERE = REPO / 'tools/testing/zone_device/native'
+# Never booted: its build directory is the place for what is compiled here.
+TARGET = Target('native', 'x86_64', 'mm/mm_init.o', 'mm/mm_init.o', (), ('native',))
+CONFIG = CONFIGS / 'native.config'
+# The tree's text; __memcpy_flushcache() is in the second.
+TEXT = ('mm/mm_init.c', 'arch/x86/lib/usercopy_64.c')
+PROGRAM = ('main.c', 'check.c', 'bench.c', 'limits.c', 'kernel_stubs.c')
+PACKAGES = [*packages.TREE, *packages.BUILD, packages.GCC,
+	packages.Need('gelf.h', 'libelf-dev')]
+
+# The stack of a program is aligned for SSE, which libc uses; a section for
+# each function lets the linker find out which are needed.
+USER_FLAGS = ('-w', '-ffunction-sections', '-fdata-sections')
+SANITIZE = ('-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-g')
+# The sanitizers' tables of globals would keep all code alive.
+SANITIZE_TEXT = {'gcc': ('--param', 'asan-globals=0'), 'clang': ('-mllvm', '-asan-globals=0')}
+# What the kernel has and libc too, and must not be taken for missing.
+LIBC = set('memcpy memset memmove memcmp memchr strlen strnlen strcmp strncmp strcpy strncpy strcat '
+	'strchr strrchr strstr sprintf snprintf sscanf qsort bsearch'.split())
+
+
+@dataclass(frozen=True)
+class Variant:
+	"""One build of a tree's text."""
+	name: str
+	tree: Tree
+	# What is done to the text, for the user; and what the compiler reads
+	# before it, to that end.
+	how: str = ''
+	preface: str = ''
+
+
+def _preface_memcpy(features: str) -> str:
+	"""The streaming copy bound to memcpy(), whatever its name is."""
+	lines = ['#include <linux/string.h>']
+	copy = re.search(r'-DZD_COPY=(\w+)', features)
+	drain = re.search(r'-DZD_DRAIN=(\w+)', features)
+	for name in ('memcpy_flushcache', copy.group(1) if copy else ''):
+		if name:
+			lines += [f'#undef {name}', f'#define {name}(dst, src, len) memcpy(dst, src, len)']
+	if drain:
+		lines += [f'#undef {drain.group(1)}', f'#define {drain.group(1)}() do {{ }} while (0)']
+	return '\n'.join(lines) + '\n'
+
+
+# A template path must be off while this tracepoint is on, for its events' sake.
+PREFACE_SLOW = '''#include <linux/mm.h>
+#undef page_ref_tracepoint_active
+#define page_ref_tracepoint_active(t) true
+'''
+
+
+@contextlib.contextmanager
+def variants(origin: Source, **how: Any) -> Iterator[List[Variant]]:
+	"""The reference first: the field-by-field path of the tree without the
+	series; failing such a tree, of the same tree with its fast path off.
+
+	@how is for tree.plan(), of the tree with the series."""
+	plans = [tree.plan(origin, **how)]
+	if plans[0].patches:
+		plans.append(tree.plan(origin, series='none'))
+	with tree.using(*plans) as trees:
+		yield _variants(trees[0], trees[-1])
+
+
+def _variants(tested: Tree, base: Tree) -> List[Variant]:
+	if '-DZD_HEAD_TEMPLATE' in base.features:
+		found = [Variant('fields', base, 'its fast path off', PREFACE_SLOW)]
+	else:
+		found = [Variant('fields', base)]
+	if '-DZD_STREAMS' in tested.features:
+		found.append(Variant('memcpy', tested, 'its copy bound to memcpy()',
+			_preface_memcpy(tested.features)))
+		found.append(Variant('streaming', tested))
+	elif '-DZD_HEAD_TEMPLATE' in tested.features:
+		found.append(Variant('memcpy', tested))
+	return found
+
+
+def _make(prepared: Tree, what: Sequence[str], log: Path, label: str) -> None:
+	if process.run([*run.make_command(prepared, TARGET), *what], env=run.environment(), log=log,
+			label=label):
+		for line in run.first_errors(log):
+			say(f'  {line}')
+		raise Error(f'native: {prepared.src / TEXT[0]} does not compile (log: {log})')
+
+
+def _check_config(config: Path) -> None:
+	"""Without these there is nothing to compile, or it cannot run here; the
+	rest may differ from version to version."""
+	lines = set(config.read_text().splitlines())
+	if 'CONFIG_ZONE_DEVICE=y' not in lines:
+		raise Error(f'native: the kernel cannot be configured with ZONE_DEVICE ({config})')
+	for line in CONFIG.read_text().splitlines():
+		if line.startswith('# CONFIG_') and f'{line.split()[1]}=y' in lines:
+			raise Error(f'native: the kernel does not take {line[2:]} ({config})')
+
+
+def kbuild(prepared: Tree) -> Path:
+	"""Has the tree's own build generate its headers and say how it compiles a
+	file; returns the build directory."""
+	build = prepared.build_dir(TARGET.name)
+	stamp = build / 'zone_device.stamp'
+	wanted = json.dumps([prepared.generation, CONFIG.read_text(), run.make_options(TARGET)])
+	if stamp.is_file() and stamp.read_text() == wanted:
+		return build
+	cache.remove(stamp)
+	run.must_be_of_the_past(build)
+	build.mkdir(parents=True, exist_ok=True)
+	log = build / 'build.log'
+	cache.remove(log)
+	label = f'native: preparing {prepared.dir.name}'
+	_make(prepared, [f'KCONFIG_ALLCONFIG={CONFIG}', 'allnoconfig'], log, label)
+	_check_config(build / '.config')
+	_make(prepared, [TARGET.goal], log, label)
+	stamp.write_text(wanted)
+	return build
+
+
+def command_of(build: Path) -> List[str]:
+	"""How Kbuild compiles a file of mm/, but for what is in and what is out."""
+	record = build / 'mm/.mm_init.o.cmd'
+	command = record.read_text().splitlines()[0].partition(':=')[2]
+	# What follows checks the object file.
+	words = shlex.split(command.replace('$(pound)', '#').replace('$$', '$').split(' ; ')[0])
+	if not words or not words.pop().endswith(TEXT[0]) or '-o' not in words:
+		raise Error(f'native: cannot tell how the kernel compiles {TEXT[0]} ({record})')
+	out = words.index('-o')
+	del words[out:out + 2]
+	return [w for w in words if w != '-c' and not w.startswith('-Wp,-M')]
+
+
+def _is_clang() -> bool:
+	return 'clang' in run.compiler()
+
+
+def _compiler() -> List[str]:
+	return run.make_options(TARGET)[-1][3:].split()
+
+
+def _do(command: Sequence[object], cwd: Path) -> str:
+	done = subprocess.run([str(c) for c in command], cwd=cwd, env=run.environment(), check=False,
+		stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+	if done.returncode:
+		lines = (done.stderr or done.stdout).splitlines()
+		for line in [l for l in lines if 'error' in l or 'undefined' in l][:8] or lines[-8:]:
+			say(f'  {line}')
+		raise Error(f'native: {command[0]} failed on {command[-1]}')
+	return done.stdout
+
+
+def _text_flags(sanitize: bool) -> List[str]:
+	flags = [*USER_FLAGS, '-mstack-alignment=16' if _is_clang() else '-mpreferred-stack-boundary=4']
+	if sanitize:
+		flags += [*SANITIZE, *SANITIZE_TEXT['clang' if _is_clang() else 'gcc']]
+	return flags
+
+
+def _compile_text(variant: Variant, out: Path, sanitize: bool) -> List[Callable[[], object]]:
+	"""The steps, which do not depend on each other."""
+	build = variant.tree.build_dir(TARGET.name)
+	out.mkdir(parents=True, exist_ok=True)
+	preface = out / 'preface.h'
+	preface.write_text(variant.preface)
+	command, flags = command_of(build), _text_flags(sanitize)
+	steps: List[Callable[[], object]] = []
+	for source in TEXT:
+		# Only the file that chooses between the paths is to be misled.
+		extra = ['-include', preface] if source == TEXT[0] and variant.preface else []
+		steps.append(lambda c=[*command, *flags, *extra, '-c', '-o',
+			out / f'{Path(source).stem}.o', variant.tree.src / source]: _do(c, build))
+	steps.append(lambda c=[*command, *flags, '-I', HERE,
+		f'-DNATIVE_NAME={variant.name}', '-c', '-o', out / 'kernel_side.o',
+		HERE / 'kernel_side.c']: _do(c, build))
+	return steps
+
+
+def _link_variant(variant: Variant, out: Path) -> Path:
+	"""One object with one global symbol, so that two kernels can be in one
+	program."""
+	entry = f'native_variant_{variant.name}'
+	objects = [out / f'{Path(s).stem}.o' for s in (*TEXT, 'kernel_side.c')]
+	linked = out.with_suffix('.o')
+	_do(['ld', '-r', '--gc-sections', '-e', entry, '-u', entry, '-o', linked, *objects], out)
+	_do(['objcopy', f'--keep-global-symbol={entry}', linked], out)
+	return linked
+
+
+def undefined(path: Path) -> Set[str]:
+	return {l.split()[-1] for l in process.output(['nm', '-u', path]).splitlines()}
+
+
+def _defined(paths: Sequence[Path]) -> Set[str]:
+	return {l.split()[-1] for p in paths
+		for l in process.output(['nm', '--defined-only', '-g', p]).splitlines()}
+
+
+def _glue(names: Sequence[str], missing: Sequence[str]) -> str:
+	"""Which variants there are; and for what they refer to and nobody defines
+	some zeroes that are no code: a switch reads as off, a call is caught."""
+	lines = ['#include <stddef.h>', '#include "native.h"']
+	lines += [f'extern const struct native_variant native_variant_{n};' for n in names]
+	lines.append('const struct native_variant *const native_variants[] = {')
+	lines += [f'\t&native_variant_{n},' for n in names] + ['\tNULL', '};']
+	lines += [f'char {m}[NATIVE_MISSING_SIZE] __attribute__((__aligned__(64)));' for m in missing]
+	lines.append('const struct native_missing native_missing[] = {')
+	lines += [f'\t{{ "{m}", {m} }},' for m in missing] + ['\t{ NULL, NULL }', '};']
+	return '\n'.join(lines) + '\n'
+
+
+def _in_parallel(steps: Sequence[Callable[[], object]]) -> None:
+	with ThreadPoolExecutor(process.jobs()) as pool:
+		for future in [pool.submit(s) for s in steps]:
+			future.result()
+
+
+def _stamp(chosen: Sequence[Variant], sanitize: bool) -> str:
+	facts: List[object] = [sanitize, CONFIG.read_text(), run.make_options(TARGET)]
+	facts += [[v.name, str(v.tree.dir), v.tree.generation, v.preface] for v in chosen]
+	facts += [p.read_text() for p in (*sorted(HERE.glob('*.[ch]')), Path(__file__))]
+	return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _must_differ(one: Path, other: Path) -> None:
+	def text(path: Path) -> str:
+		return process.output(['objdump', '-d', '--no-show-raw-insn', path]).split('\n\n', 1)[-1]
+	if text(one) == text(other):
+		raise Error('native: the tree has no way to take the field-by-field path: '
+			'give an unpatched tree as KDIR= and the patches as SERIES=')
+
+
+def build(chosen: Sequence[Variant], sanitize: bool = False) -> Path:
+	"""The program; it stays until something that it is made of changes."""
+	if platform.machine() != 'x86_64':
+		raise Error(f'native: this is {platform.machine()}; the program times x86-64 stores')
+	top = chosen[-1].tree.build_dir(TARGET.name) / ('sanitized' if sanitize else 'plain')
+	program, stamp = top / 'native', top / 'stamp'
+	for prepared in {v.tree.dir: v.tree for v in chosen}.values():
+		kbuild(prepared)
+	wanted = _stamp(chosen, sanitize)
+	if program.is_file() and stamp.is_file() and stamp.read_text() == wanted:
+		return program
+	cache.remove(top)
+	top.mkdir(parents=True)
+	say('native: compiling' + (' with the sanitizers' if sanitize else ''))
+	compiler = [*_compiler(), '-O2', '-Wall', '-Wextra', '-fno-builtin', '-I', HERE, *_user_flags(sanitize)]
+	steps: List[Callable[[], object]] = []
+	for variant in chosen:
+		steps += _compile_text(variant, top / variant.name, sanitize)
+	for name in PROGRAM:
+		steps.append(lambda n=name: _do([*compiler, '-c', '-o', top / Path(n).with_suffix('.o'),
+			HERE / n], top))
+	_in_parallel(steps)
+	if len(chosen) > 1 and chosen[0].preface:
+		_must_differ(top / chosen[0].name / 'mm_init.o', top / chosen[-1].name / 'mm_init.o')
+	own = [top / Path(n).with_suffix('.o') for n in PROGRAM]
+	linked = [_link_variant(v, top / v.name) for v in chosen]
+	needed = set().union(*(undefined(p) for p in linked))
+	missing = sorted(n for n in needed - _defined(own) - LIBC if not n.startswith(('__asan', '__ubsan')))
+	glue = top / 'glue.c'
+	glue.write_text(_glue([v.name for v in chosen], missing))
+	# The kernel's code model has addresses that fit in 31 bits, and no PIE.
+	_do([*compiler, '-no-pie', '-Wl,-z,noexecstack', '-o', program, glue, *own, *linked], top)
+	stamp.write_text(wanted)
+	return program
+
+
+def _user_flags(sanitize: bool) -> Tuple[str, ...]:
+	return ('-fno-pie', *(SANITIZE if sanitize else ()))
+
+
+def _run(program: Path, arguments: Sequence[str], timeout: float) -> Tuple[int, List[str], str]:
+	out, err = program.with_name('output'), program.with_name('errors')
+	env = {**os.environ, 'ASAN_OPTIONS': 'detect_leaks=0:allow_user_segv_handler=1'}
+	try:
+		with open(out, 'wb') as sink:
+			cache.remove(err)
+			status = process.run([program, *arguments], stdout=sink, log=err, env=env, timeout=timeout,
+				label=f'native: {arguments[0]}')
+	except process.TimedOut:
+		raise Error(f'native: the program hung: it was stopped after {timeout:.0f} s') from None
+	return status, out.read_text(errors='replace').splitlines(), err.read_text(errors='replace')
+
+
+def compare(program: Path) -> Tuple[int, int]:
+	"""Every path against the reference; returns how many agreed, and not."""
+	status, lines, errors = _run(program, ['check'], 300)
+	passed = sum(1 for l in lines if l.startswith('ok '))
+	failed = sum(1 for l in lines if l.startswith('not ok '))
+	shown = [(a, b) for a, b in zip(['', *lines], lines) if b.startswith('not ok ')]
+	for detail, line in shown[:10]:
+		print(line)
+		if detail.startswith('#'):
+			print(f'    {detail[2:]}')
+	if len(shown) > 10:
+		print(f'    and {len(shown) - 10} more')
+	if status and not failed:
+		reports = [l for l in errors.splitlines() if 'ERROR:' in l or 'runtime error:' in l]
+		what = (reports or errors.strip().splitlines() or [f'exit status {status}'])[0]
+		print(f'not ok native: {what}')
+		failed += 1
+	return passed, failed
+
+
+def check(origin: Optional[Source] = None, **how: Any) -> Tuple[int, int, int]:
+	"""For make check: passed, failed, skipped, under ASan and UBSan."""
+	if platform.machine() != 'x86_64':
+		print(f'skip native: this is {platform.machine()}, not x86_64')
+		return 0, 0, 1
+	with variants(origin or tree.source(), **how) as chosen:
+		if len(chosen) < 2:
+			print('skip native: the tree has no template path to compare')
+			return 0, 0, 1
+		passed, failed = compare(build(chosen, sanitize=True))
+	print(f'native: {passed} comparisons agree, {failed} do not (ASan, UBSan)', flush=True)
+	return passed, failed, 0
+
+
+def bench() -> int:
+	"""make bench-native"""
+	packages.ensure(PACKAGES)
+	on = machine.machine(os.environ.get('CPU', ''))
+	plan = native_report.plan(on, os.environ.get('SIZE', ''), os.environ.get('ROUNDS', ''))
+	with variants(tree.source()) as chosen:
+		return _bench(chosen, on, plan)
+
+
+def _bench(chosen: List[Variant], on: machine.Machine, plan: native_report.Plan) -> int:
+	program = build(chosen)
+	if compare(program)[1]:
+		raise Error('native: the paths do not do the same, so that their times mean nothing')
+	status, lines, errors = _run(program, ['bench', *plan.arguments()], 3600)
+	if status:
+		raise Error(f'native: {(errors.strip().splitlines() or ["the program failed"])[0]}')
+	trees: Dict[str, str] = {v.name: ', '.join(filter(None, (v.tree.describe(), v.how)))
+		for v in chosen}
+	compiler = process.output([w for w in _compiler() if w != 'ccache'][:1] + ['--version']).splitlines()[0]
+	result = native_report.Result(on, plan, trees, compiler, lines)
+	print(result.text(), flush=True)
+	process.write_output('JSON', json.dumps(result.json(), indent=1) + '\n')
+	return 0

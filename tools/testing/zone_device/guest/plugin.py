@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The QEMU plugin: built, told what to look for, and loaded into a guest."""
+
+import hashlib
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
+
+from host import cache
+from host import process
+from host import locks
+from guest import run
+from host.messages import Error
+from host.process import REPO
+from guest.target import Target
+from kernel.tree import Tree
+from kernel.vmlinux import Kernel, Symbol
+
+SOURCES = REPO / 'tools/testing/zone_device/plugin'
+FLAGS = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-fPIC', '-shared', '-fvisibility=hidden']
+# The address of each symbol must be that in vmlinux; with five levels of page
+# tables the memmap would be elsewhere.
+KERNEL_ARGS = ('nokaslr', 'no5lvl')
+# Not looked into: what another task does meanwhile, and what happens to be
+# done or not to be done before that; a probe's work is not the kernel's.
+SUSPENDS = ('__schedule', '__cond_resched', 'optimized_callback')
+
+
+@dataclass
+class Watch:
+	function: Symbol
+	rules: Sequence[str] = ('all',)
+	# Memory may be written again once it was drained.
+	rewrites: bool = False
+
+
+@dataclass
+class Point:
+	"""Code before which nothing may be pending; see config.c for the kinds."""
+	kind: str
+	rule: str
+	ranges: Tuple[int, ...]
+
+
+@dataclass
+class Settings:
+	mode: str = 'order'
+	watches: List[Watch] = field(default_factory=list)
+	points: List[Point] = field(default_factory=list)
+	suspends: Sequence[str] = SUSPENDS
+	# Look at the memmap alone, as struct pages.
+	memmap: bool = False
+
+
+def build() -> Path:
+	"""Compiles the plugin, unless that has been done; returns it."""
+	sources = sorted(SOURCES.glob('*.[ch]'))
+	key = hashlib.sha256(b'\0'.join([*(s.read_bytes() for s in sources),
+		' '.join(FLAGS).encode()])).hexdigest()[:16]
+	plugin = cache.directory() / 'plugin' / f'{key}.so'
+	with locks.locked(plugin.with_name('.lock')):
+		if not plugin.is_file():
+			_compile(sources, plugin)
+	return plugin
+
+
+def _compile(sources: Sequence[Path], plugin: Path) -> None:
+	log = plugin.with_suffix('.log')
+	cache.remove(log)
+	compiler = next((c for c in ('gcc', 'clang', 'cc') if shutil.which(c)), 'gcc')
+	temp = plugin.with_suffix('.new')
+	if process.run([compiler, *FLAGS, '-o', temp, *(s for s in sources if s.suffix == '.c'),
+			'-lpthread'], log=log):
+		raise Error(f'the QEMU plugin does not compile: {run.first_errors(log)[0]} (log: {log})')
+	temp.replace(plugin)
+
+
+def memmap(kernel: Kernel) -> Tuple[int, int]:
+	"""Where the memmap starts, and the size of a struct page."""
+	return kernel.value('vmemmap_base'), kernel.value('zd_note_page_size')
+
+
+def _stubs(kernel: Kernel) -> List[int]:
+	"""Where the CPU enters the kernel for interrupts and exceptions."""
+	named = kernel.matching(r'asm_(?:exc|sysvec)_\w+')
+	found = [s.addr for s in named]
+	for name in ('irq_entries_start', 'spurious_entries_start'):
+		table = kernel.need(name)
+		fresh = True
+		for addr, text in kernel.disassemble(table.addr, table.end):
+			word = text.split()[0] if text.split() else ''
+			if fresh and word not in ('int3', 'nop', 'xchg'):
+				found.append(addr)
+				fresh = False
+			fresh = fresh or word == 'jmp'
+	return sorted(set(found))
+
+
+def configure(kernel: Kernel, settings: Settings, config: Path, out: Path) -> None:
+	lines = [f'out {out}', f'mode {settings.mode}']
+	if settings.memmap:
+		start, size = memmap(kernel)
+		# A terabyte of struct pages is more than any guest here has.
+		lines.append(f'window {start:x} {start + (1 << 40):x} {size:x}')
+	note = kernel.find('zd_note')
+	if note:
+		lines.append(f'note {note.addr:x} {note.end:x} {kernel.need("zd_note_bytes").addr:x}')
+	lines.append(f'entry {kernel.need("__entry_text_start").addr:x} '
+		f'{kernel.need("__entry_text_end").addr:x}')
+	lines += [f'stub {a:x}' for a in _stubs(kernel)]
+	lines += [f'suspend {s.addr:x}' for n in settings.suspends for s in kernel.copies(n)
+		if '.cold' not in s.name]
+	lines += [f'watch {w.function.addr:x} {w.function.name} {",".join(w.rules)} '
+		f'{"rewrites" if w.rewrites else "-"}' for w in settings.watches]
+	lines += [f'point {p.kind} {p.rule} {" ".join(f"{a:x}" for a in p.ranges)}'
+		for p in settings.points]
+	config.write_text('\n'.join(lines) + '\n')
+
+
+def load(tree: Tree, target: Target) -> Kernel:
+	"""The kernel that run.build() made."""
+	directory = tree.build_dir(target.name)
+	return Kernel(directory / 'vmlinux', tree.src, directory)
+
+
+def boot(tree: Tree, target: Target, kernel: Kernel, settings: Settings, name: str,
+	 filter: str = '', kernel_args: Sequence[str] = (), qemu_args: Sequence[str] = (),
+	 ) -> Tuple[run.Verdict, List[List[str]]]:
+	"""Boots with the plugin; returns the verdict and the words of each line
+	that the plugin wrote."""
+	plugin = build()
+	directory = tree.build_dir(target.name)
+	config, out = directory / f'{name}.config', directory / f'{name}.out'
+	for path in (plugin, config):
+		if re.search(r"[\s,'\"\\]", str(path)):
+			raise Error(f'{path}: QEMU takes no plugin whose path has blanks, commas or quotes; set CACHE=')
+	cache.remove(out)
+	configure(kernel, settings, config, out)
+	verdict = run.boot(tree, target, filter=filter, kernel_args=(*KERNEL_ARGS, *kernel_args),
+		emulate=True, qemu_args=(*qemu_args, f'-plugin {plugin},config={config}'))
+	lines = [l.split() for l in out.read_text().splitlines()] if out.is_file() else []
+	if not lines or lines[-1] != ['end']:
+		verdict.problem = verdict.problem or f'the plugin wrote no report ({out})'
+	return verdict, lines
+
+
+def number(lines: List[List[str]], key: str) -> int:
+	return next((int(l[1]) for l in lines if l[0] == key), 0)
+
+
+def need_debug_info(kernel: Kernel, function: Symbol) -> None:
+	places = kernel.places([function.addr])[function.addr]
+	if not any(p.line.startswith('??') is False for p in places):
+		raise Error(f'{kernel.image} has no debug info: CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT')
+
+
+def find_function(kernel: Kernel, name: str) -> Symbol:
+	symbol: Optional[Symbol] = kernel.find(name)
+	if symbol:
+		return symbol
+	copies = [c for c in kernel.copies(name) if '.cold' not in c.name]
+	if copies:
+		return copies[0]
+	raise Error(f'the kernel has no function {name}(): it may be inlined everywhere')

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The directory where everything is kept: fetched kernels, prepared trees,
+builds. A tag in it says that it is ours, and only what is known by name in a
+tagged directory is ever removed."""
+
+import contextlib
+import os
+import re
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any, List
+
+from host import locks
+from host.process import REPO, write_atomically
+from host.messages import Error, say
+
+# See the Cache Directory Tagging Specification: backup programs know the first
+# line, and the last one is how this project knows its own.
+TAG = 'CACHEDIR.TAG'
+SIGNATURE = 'Signature: 8a477f597d28d172789f06886806bc55'
+OWNER = '# It holds trees and builds of the ZONE_DEVICE memmap KUnit suite.'
+LOCK = '.lock'
+
+# What make clean removes; what is cut off halfway is in the last of them.
+CLEANED = ('trees', 'tmp', 'trash')
+# And make distclean, beyond that.
+KEPT = ('base', 'apt', 'bench', 'ccache', 'plugin', 'shim', 'sparse', 'kvm-probe.log', 'kvm.json',
+	'.kvm.lock', 'packages.log')
+
+
+def expand(variable: str, text: str) -> Path:
+	"""A path that the user gave; make hands a '~' down as it is."""
+	path = os.path.expanduser(text)
+	if path.startswith('~'):
+		raise Error(f'{variable}={text}: there is no such home directory')
+	return Path(os.path.abspath(path))
+
+
+def directory() -> Path:
+	"""Where the cache is, from CACHE=, else the user's cache directory."""
+	given = os.environ.get('CACHE')
+	if given:
+		return Path(os.path.realpath(expand('CACHE', given)))
+	home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+	if not home.startswith('/') or not os.environ.get('HOME', '/'):
+		raise Error('this user has no home directory to keep builds in: name a directory by CACHE=')
+	return Path(os.path.realpath(home)) / 'zone-device-kunit'
+
+
+def safe_name(name: str) -> str:
+	"""@name as part of a path in the cache: make takes no blanks, colons or
+	dollars there, and mailers put all of them into the names of series."""
+	return re.sub(r'[^A-Za-z0-9._+-]', '_', name)
+
+
+def is_in(path: Path, top: Path) -> bool:
+	return path == top or top in path.parents
+
+
+def _tagged(where: Path) -> bool:
+	try:
+		return OWNER in (where / TAG).read_text(errors='replace').splitlines()
+	except OSError:
+		return False
+
+
+def _refuse_bad_place(where: Path) -> None:
+	odd = re.search(r'[^\w/.+@=~-]', str(where))
+	if odd:
+		raise Error(f'{where} has {odd.group()!r} in its name, and make takes no such path to build in: '
+			'name another directory by CACHE=')
+	kdir = os.environ.get('KDIR')
+	if kdir and is_in(where, Path(os.path.realpath(kdir))):
+		raise Error(f'CACHE={where} lies in KDIR={kdir}, which is only read: name another directory')
+
+
+def _make(where: Path) -> None:
+	"""Makes @where a cache of ours, if it is a new or an empty directory."""
+	where.mkdir(parents=True, exist_ok=True)
+	if _tagged(where):
+		return
+	others = [n for n in os.listdir(where) if not n.startswith((LOCK, f'.{TAG}'))]
+	if others:
+		raise Error(f'CACHE={where} holds {sorted(others)[0]} and is no cache of this project '
+			f'({TAG} is missing): name a new or an empty directory')
+	write_atomically(where / TAG, f'{SIGNATURE}\n# A cache: all of it can be made again.\n{OWNER}\n')
+
+
+def use() -> None:
+	"""Makes the cache if need be, and keeps others from cleaning it until the
+	end of the process."""
+	where = directory()
+	_refuse_bad_place(where)
+	while True:
+		_make(where)
+		locks.lock(where / LOCK, shared=True)
+		if _tagged(where):
+			return
+		# It was cleaned away while this run waited.
+		locks.unlock(where / LOCK)
+
+
+def remove(path: Path) -> None:
+	"""Removes a file or a directory of the cache, read-only parts and all, if
+	it is there; what a link in it points to stays."""
+	top = directory()
+	where = Path(os.path.realpath(path.parent)) / path.name
+	if where == top or not is_in(where, top):
+		raise Error(f'{path} is not in the cache {top} and is not removed')
+
+	def retry(_func: Any, name: str, _exc: Any) -> None:
+		# Nothing outside what is removed changes its mode.
+		for one in (os.path.dirname(name), name):
+			if is_in(Path(one), where) and os.path.isdir(one) and not os.path.islink(one):
+				os.chmod(one, 0o700)
+		if os.path.isdir(name) and not os.path.islink(name):
+			shutil.rmtree(name, ignore_errors=True)
+		else:
+			with contextlib.suppress(FileNotFoundError):
+				os.unlink(name)
+	if where.is_symlink() or where.is_file():
+		where.unlink()
+	elif where.exists():
+		shutil.rmtree(where, onerror=retry)
+
+
+def discard(path: Path) -> None:
+	"""Removes a directory so that an interruption leaves all of it or nothing:
+	a tree with files missing would be built and tested."""
+	if not os.path.lexists(path):
+		return
+	trash = directory() / 'trash'
+	trash.mkdir(exist_ok=True)
+	aside = trash / f'{path.name}.{uuid.uuid4().hex[:8]}'
+	os.rename(path, aside)
+	remove(aside)
+
+
+def clean(everything: bool = False) -> None:
+	"""make clean, and make distclean with @everything."""
+	where = directory()
+	if not where.exists() or not os.listdir(where):
+		return
+	if not _tagged(where):
+		raise Error(f'CACHE={where} is no cache of this project ({TAG} is missing): nothing was removed')
+	_refuse_precious(where)
+	locks.lock(where / LOCK)
+	for name in CLEANED[:-1] + (KEPT if everything else ()):
+		discard(where / name)
+	remove(where / 'trash')
+	if everything:
+		_remove_empty(where)
+
+
+def _refuse_precious(where: Path) -> None:
+	precious = [('the root directory', Path('/')), ('this project', REPO)]
+	with contextlib.suppress(RuntimeError):
+		precious.append(('a home directory', Path.home()))
+	if os.environ.get('KDIR'):
+		precious.append(('KDIR=', Path(os.environ['KDIR'])))
+	for name, path in precious:
+		if is_in(Path(os.path.realpath(path)), where):
+			raise Error(f'CACHE={where} holds {name} ({path}): nothing was removed')
+
+
+def _remove_empty(where: Path) -> None:
+	left: List[str] = sorted(set(os.listdir(where)) - {TAG, LOCK})
+	if left:
+		say(f'{where} stays, for what is not ours in it: {" ".join(left[:5])}')
+		return
+	for name in (TAG, LOCK):
+		with contextlib.suppress(FileNotFoundError):
+			(where / name).unlink()
+	with contextlib.suppress(OSError):
+		where.rmdir()

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The files that this project adds to a kernel tree, and the lines that make
+the tree build them."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Dict
+
+from kernel import mirror
+from host.messages import Error
+from host.process import REPO
+
+# Each is appended to a file of the tree, so that it is easy to find and to
+# take out again whatever else the user changed there.
+HOOKS = {
+	'mm/Kconfig': 'source "mm/tests/zone_device/Kconfig"',
+	'mm/Makefile': 'obj-$(CONFIG_ZONE_DEVICE_INIT_KUNIT_TEST) += tests/zone_device/',
+	'lib/Kconfig.debug': 'source "lib/tests/memcpy_streaming/Kconfig"',
+	'lib/tests/Makefile': 'obj-y += memcpy_streaming/',
+}
+PARTS = ['mm/tests', 'lib/tests', 'tools/testing/zone_device/features.sh']
+_LEFT_OUT = ('.o', '.cmd', '.orig', '.rej', '.swp', '~')
+
+
+def files() -> Dict[str, Path]:
+	"""Name in the kernel tree -> the project's file."""
+	found: Dict[str, Path] = {}
+	for part in PARTS:
+		paths = [REPO / part] if (REPO / part).is_file() else sorted((REPO / part).rglob('*'))
+		for path in paths:
+			if path.is_file() and not path.name.endswith(_LEFT_OUT):
+				found[str(path.relative_to(REPO))] = path
+	return found
+
+
+def hook(content: bytes, line: str) -> bytes:
+	"""What has to follow @content, a file's, for it to have @line once: none if
+	it has. Its line ends are what the file's are."""
+	wanted = line.encode()
+	lines = content.splitlines(keepends=True)
+	if any(l.rstrip(b'\r\n') == wanted for l in lines):
+		return b''
+	end = b'\r\n' if lines and lines[0].endswith(b'\r\n') else b'\n'
+	return (b'' if not lines or lines[-1].endswith(b'\n') else end) + wanted + end
+
+
+def unhook(content: bytes, added: bytes) -> bytes:
+	"""@content without what hook() said; the user may have written more since."""
+	if content.endswith(added):
+		return content[:len(content) - len(added)]
+	line = added.strip(b'\r\n')
+	return b''.join(l for l in content.splitlines(keepends=True) if l.rstrip(b'\r\n') != line)
+
+
+def stage(original: Path, into: Path, suites: bool = True) -> None:
+	"""Puts the overlay and the hooked files into a staging directory, where
+	patches may have put theirs."""
+	if not suites:
+		return
+	for name in [*files(), *HOOKS]:
+		link = mirror.link_above(into, name) or (name if (into / name).is_symlink() else None)
+		if link:
+			raise Error(f'the series makes {link} a link: the suites cannot be put there')
+		(into / name).parent.mkdir(parents=True, exist_ok=True)
+	for name, path in files().items():
+		shutil.copyfile(path, into / name)
+	for name, line in HOOKS.items():
+		source = into / name if (into / name).is_file() else original / name
+		if not source.is_file():
+			raise Error(f'the kernel tree has no {name} to add the suites to')
+		content = source.read_bytes()
+		(into / name).write_bytes(content + hook(content, line))
+		os.chmod(into / name, 0o644)

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: GPL-2.0
+"""tree = base + series + overlay, prepared in the cache.
+
+What the user points at is only ever read. It is mirrored into the cache, and
+each series gets a tree of its own beside its own build directories: files that
+no patch touches are hard links to the mirror, the others are replaced, never
+written through. Only what changed is touched, so every build is incremental.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
+
+from kernel import base
+from host import cache
+from host import process
+from host import locks
+from kernel import mirror
+from kernel import overlay as overlay_files
+from kernel import series as patches
+from host.messages import Error
+from host.process import REPO
+from kernel.mirror import Manifest
+
+OUR_SERIES = REPO / 'series'
+FEATURES = REPO / 'tools/testing/zone_device/features.sh'
+# As features.sh says that there is a streaming copy, and that it is called.
+COPY, STREAMS = '-DZD_COPY=', '-DZD_STREAMS'
+# Starts the signature, in a manifest, of a file that is not the source's own.
+MADE = 'made '
+
+
+@dataclass(frozen=True)
+class Source:
+	"""A kernel tree to start from."""
+	path: Path
+	# What names it to the user, and what the cache knows it by.
+	name: str
+	key: str
+	# One in the cache never changes; a user's tree is looked at on each run.
+	cached: bool = False
+
+
+@dataclass
+class Tree:
+	"""A prepared tree; see using() for how long it may be used."""
+	dir: Path
+	source: Source
+	series: str
+	patches: List[str]
+	# Files that a patch changed, and all that is not the source's own.
+	patched: Set[str]
+	produced: Set[str]
+	# Another one whenever a file of the tree changes: builds remember it.
+	generation: str
+	version: Tuple[int, int] = (0, 0)
+	features: str = ''
+	# The series brings a streaming copy, and initialises no page by it.
+	copy_unused: bool = False
+
+	@property
+	def src(self) -> Path:
+		return self.dir / 'src'
+
+	def build_dir(self, target: str) -> Path:
+		return self.dir / 'build' / target
+
+	def describe(self) -> str:
+		if self.patches:
+			return f'{self.source.name}, {len(self.patches)} patches of {self.series}'
+		return f'{self.source.name}, which has {self.features}' if self.features else self.source.name
+
+
+def kernel_version(path: Path) -> Optional[Tuple[int, int]]:
+	try:
+		with open(path / 'Makefile', errors='replace') as makefile:
+			head = makefile.read(2000)
+	except OSError:
+		return None
+	match = re.search(r'^VERSION = (\d+)\nPATCHLEVEL = (\d+)', head, re.M)
+	return (int(match.group(1)), int(match.group(2))) if match else None
+
+
+def check_kernel(path: Path, name: str) -> Tuple[int, int]:
+	if not path.is_dir():
+		raise Error(f'{name}: no such directory')
+	version = kernel_version(path)
+	if not version or not (path / 'mm').is_dir():
+		raise Error(f'{name} is not a Linux kernel tree')
+	oldest = '.'.join(map(str, base.OLDEST))
+	if version < base.OLDEST:
+		raise Error(f'{name} is Linux {version[0]}.{version[1]}, too old: '
+			f'the suites need {oldest} or newer')
+	for needed in ('mm/mm_init.c', 'tools/testing/kunit/kunit.py'):
+		if not (path / needed).is_file():
+			raise Error(f'{name} is not a complete kernel tree: it has no {needed}')
+	return version
+
+
+def features(path: Path) -> str:
+	"""What a tree has of the series, as compiler flags."""
+	return process.output(['sh', FEATURES, path]).strip()
+
+
+def user_tree(kdir: str) -> Source:
+	path = Path(os.path.realpath(cache.expand('KDIR', kdir)))
+	check_kernel(path, f'KDIR={kdir}')
+	digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+	return Source(path, f'KDIR={kdir}', f'{cache.safe_name(path.name)}-{digest}')
+
+
+def applies(path: Path) -> bool:
+	chosen = patches.load(OUR_SERIES)
+	with tempfile.TemporaryDirectory() as temp:
+		try:
+			patches.apply(chosen, path, Path(temp))
+		except Error:
+			return False
+	return True
+
+
+def source() -> Source:
+	"""The source that KDIR= or KTARBALL= names, else the default one."""
+	kdir, archive = os.environ.get('KDIR'), os.environ.get('KTARBALL')
+	if kdir and archive:
+		raise Error('KDIR= and KTARBALL= are both given: which one?')
+	if kdir:
+		return user_tree(kdir)
+	path = base.tarball(cache.expand('KTARBALL', archive)) if archive else base.debian(applies)
+	name = f'KTARBALL={archive}' if archive else path.name
+	check_kernel(path, name)
+	return Source(path, name, path.name, cached=True)
+
+
+def staged(stage: Path) -> Iterator[str]:
+	"""Files and links below a staging directory."""
+	for path in stage.rglob('*'):
+		if path.is_symlink() or path.is_file():
+			yield str(path.relative_to(stage))
+
+
+def _walk(top: Path) -> Iterator[str]:
+	"""Files below @top, but for the directories that no kernel tree brings."""
+	pending = ['']
+	while pending:
+		where = pending.pop()
+		with os.scandir(top / where) as entries:
+			for entry in entries:
+				if entry.is_dir(follow_symlinks=False):
+					if where or not entry.name.startswith('.'):
+						pending.append(f'{where}{entry.name}/')
+				elif entry.is_file(follow_symlinks=False) or entry.is_symlink():
+					yield where + entry.name
+
+
+def _was_built_in(path: Path) -> bool:
+	return any((path / p).exists() for p in ('.config', 'include/config', 'include/generated')) \
+		or any(path.glob('arch/*/include/generated'))
+
+
+def _list(path: Path) -> Iterator[str]:
+	"""A tree's sources. What a build left there would get in the way of
+	building elsewhere, and only the tree's .gitignore files know it apart."""
+	own = (path / '.git').exists()
+	if not own and not _was_built_in(path):
+		yield from _walk(path)
+		return
+	if not shutil.which('git'):
+		raise Error(f'git is needed to tell the sources in {path} from what a build left there')
+	with tempfile.TemporaryDirectory() as temp:
+		command = ['git', '--no-optional-locks', '-c', 'safe.directory=*',
+			'-c', 'core.excludesFile=/dev/null', '-c', 'core.fsmonitor=false']
+		if not own:
+			process.output(['git', 'init', '-q', '--bare', temp])
+			command += [f'--git-dir={temp}', f'--work-tree={path}']
+		listing = subprocess.run([*command, 'ls-files', '-z', '--cached', '--others',
+			'--exclude-standard'], cwd=path, check=False,
+			stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+	if listing.returncode:
+		raise Error(f'git cannot list {path}: {os.fsdecode(listing.stderr).strip()}')
+	yield from sorted(set(os.fsdecode(n) for n in listing.stdout.split(b'\0') if n))
+
+
+def _mirror(origin: Source, into: Path) -> str:
+	"""Brings a copy of a user's tree up to date; returns its generation."""
+	wanted = Manifest(into, origin=str(origin.path))
+	behind_link: Dict[str, bool] = {}
+	for name in _list(origin.path):
+		parent = os.path.dirname(name)
+		if parent not in behind_link:
+			behind_link[parent] = bool(mirror.link_above(origin.path, name))
+		seen = mirror.signature(f'{origin.path}/{name}')
+		# Git may know files of a directory that is a link by now.
+		if seen and not behind_link[parent]:
+			wanted.files[name] = seen
+	return mirror.update(into, Manifest.load(into.with_name('mirror.json')), wanted,
+		lambda name: f'{origin.path}/{name}', fresh=False, link=lambda _: False,
+		label=f'copying {origin.name}')
+
+
+def _populate(into: Path, origin: Path, generation: str, stage: Path, removed: Set[str]) -> str:
+	"""Makes @into what @origin is, with the files in @stage in place of
+	@origin's and those in @removed gone; returns the tree's generation."""
+	known = Manifest.load(into.with_name('tree.json'))
+	if not known.known:
+		# What was built from the tree that is gone cannot be trusted.
+		cache.discard(into.with_name('build'))
+	wanted = Manifest(into, origin=f'{origin} {generation}', removed=removed)
+	produced = {n: stage / n for n in staged(stage)}
+	for name, path in produced.items():
+		content = os.fsencode(os.readlink(path)) if path.is_symlink() else path.read_bytes()
+		wanted.files[name] = f'{MADE}{path.is_symlink():d} {hashlib.sha256(content).hexdigest()}'
+	# Where the source has not changed, only those of its files are looked at
+	# that something else used to stand in for.
+	same = known.known and known.origin == wanted.origin
+	names = iter([*known.files, *known.removed]) if same else _walk(origin)
+	for name in names:
+		if name in produced or name in removed:
+			continue
+		old = known.files.get(name, '') if same else ''
+		seen = old if old and not old.startswith(MADE) else mirror.signature(f'{origin}/{name}')
+		if seen:
+			wanted.files[name] = seen
+	return mirror.update(into, known, wanted,
+		lambda name: str(produced[name]) if name in produced else f'{origin}/{name}',
+		fresh=True, link=lambda name: name not in produced, label='preparing the tree')
+
+
+def _slot(series: Optional[Path], upto: Optional[int], extra: Sequence[Path], overlay: bool) -> str:
+	if series is None:
+		name = 'base'
+	elif series == OUR_SERIES:
+		name = 'series'
+	else:
+		digest = hashlib.sha256(os.fsencode(os.path.realpath(series))).hexdigest()[:8]
+		name = f'{cache.safe_name(series.stem)[:60]}-{digest}'
+	if upto is not None:
+		name += f'-{upto}'
+	for path in extra:
+		name += f'+{cache.safe_name(path.stem)}'
+	return name if overlay else f'{name}-bare'
+
+
+def series_path(origin: Source, series: Union[None, str, Path] = None) -> Optional[Path]:
+	"""Which series is to be applied to @origin; None for none."""
+	series = series or os.environ.get('SERIES') or None
+	if series is not None:
+		return None if str(series) == 'none' else cache.expand('SERIES', str(series))
+	return None if features(origin.path) else OUR_SERIES
+
+
+@dataclass(frozen=True)
+class Plan:
+	"""What a tree is to be made of, and where."""
+	origin: Source
+	version: Tuple[int, int]
+	name: str
+	patches: Tuple[patches.Patch, ...]
+	overlay: bool
+	# There is a series, and nothing was left out of it.
+	whole: bool
+
+	@property
+	def top(self) -> Path:
+		return cache.directory() / 'trees' / self.origin.key
+
+	@property
+	def place(self) -> Path:
+		return self.top / self.name
+
+
+def plan(origin: Optional[Source] = None, series: Union[None, str, Path] = None,
+	 upto: Optional[int] = None, extra: Sequence[Union[str, Path]] = (),
+	 overlay: bool = True, slot: Optional[str] = None) -> Plan:
+	"""The tree made of @origin, the first @upto patches of @series, the @extra
+	patches on top, and the suites.
+
+	@series is 'none', a path, or None for what SERIES= and SERIES_UPTO= say;
+	failing that, our series, unless the source has something of the kind. @slot names the place
+	in the cache: trees that share one are turned into each other, which for
+	two that differ in a few .c files saves almost the whole of a build.
+	"""
+	origin = origin or source()
+	version = check_kernel(origin.path, origin.name)
+	where = series_path(origin, series)
+	chosen = patches.load(where) if where else []
+	if upto is None and series is None:
+		upto = process.number('SERIES_UPTO', least=0)
+	if upto is not None:
+		if not 0 <= upto <= len(chosen):
+			raise Error(f'SERIES_UPTO={upto}: the series has {len(chosen)} patches')
+		chosen = chosen[:upto]
+	on_top = [Path(os.path.abspath(e)) for e in extra]
+	for path in on_top:
+		chosen = chosen + patches.load(path)
+	return Plan(origin, version, slot or _slot(where, upto, on_top, overlay), tuple(chosen), overlay,
+		whole=bool(chosen) and upto is None)
+
+
+def _prepare(wanted: Plan) -> Tree:
+	origin, place = wanted.origin, wanted.place
+	with locks.locked(wanted.top / '.lock'):
+		if origin.cached:
+			copy, generation = origin.path, 'unpacked'
+		else:
+			copy = wanted.top / 'mirror'
+			generation = _mirror(origin, copy)
+		stage = place / 'stage'
+		cache.remove(stage)
+		stage.mkdir()
+		try:
+			patched = patches.apply(wanted.patches, copy, stage)
+			removed = {n for n in patched if not os.path.lexists(stage / n)}
+			overlay_files.stage(copy, stage, wanted.overlay)
+			produced = set(staged(stage))
+			generation = _populate(place / 'src', copy, generation, stage, removed)
+		finally:
+			cache.remove(stage)
+	made = features(place / 'src')
+	copy_unused = wanted.whole and COPY in made and STREAMS not in made \
+		and COPY not in features(copy)
+	return Tree(place, origin, wanted.name, [p.name for p in wanted.patches], patched, produced,
+		generation, wanted.version, made, copy_unused)
+
+
+_in_use = False
+
+
+@contextlib.contextmanager
+def using(*wanted: Plan) -> Iterator[List[Tree]]:
+	"""Prepares trees and keeps other runs out of their places meanwhile.
+
+	All that are needed at one time are asked for at once: a run that held one
+	and waited for another could wait for a run that does the opposite.
+	"""
+	global _in_use
+	assert not _in_use, 'trees are in use: ask for all of them at once'
+	with locks.locked(*(w.place / '.lock' for w in wanted)):
+		_in_use = True
+		try:
+			yield [_prepare(w) for w in wanted]
+		finally:
+			_in_use = False

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Logs of real boots, and the verdicts and tables that come of them."""
+
+import json
+import os
+import unittest
+from typing import List
+from xml.etree import ElementTree
+
+from helper import Case, DATA
+
+from guest import log as ktap
+import report
+from guest import run
+
+
+def golden(name: str) -> List[str]:
+	return (DATA / name).read_text().splitlines()
+
+
+class Read(unittest.TestCase):
+	def test_skips_have_full_names_and_reasons(self) -> None:
+		log = ktap.read(golden('failed.log'))
+		self.assertEqual(log.skips[:2], [
+			('stub.stub_skip', 'no template: needs the series'),
+			('stub.stub_param.n 2', 'two is odd')])
+		self.assertEqual(len(log.skips), 4)
+
+	def test_a_failure_is_named_once_with_what_it_printed(self) -> None:
+		(name, printed), = ktap.read(golden('failed.log')).failures
+		self.assertEqual(name, 'stub.stub_param.n 3')
+		self.assertIn('Expected *n < 3, but', printed)
+
+	def test_a_warning_of_the_kernel_is_seen(self) -> None:
+		splat, = ktap.read(golden('failed.log')).splats
+		self.assertTrue(splat.startswith('WARNING: '))
+
+	def test_panic(self) -> None:
+		log = ktap.read(golden('panic.log'))
+		self.assertTrue(log.started)
+		self.assertEqual(log.panic, 'panic_on_taint set ...')
+		self.assertIn('Kernel panic', '\n'.join(ktap.excerpt(golden('panic.log'), 8)))
+
+	def test_cut_off_log_tells_the_last_test(self) -> None:
+		self.assertEqual(ktap.read(golden('cut.log')).last, 'stub.stub_param.n 2')
+
+	def test_timestamps_and_carriage_returns(self) -> None:
+		lines = [f'[    0.{n:06}][    T1] {l}\r\n' for n, l in enumerate(golden('failed.log'))]
+		self.assertEqual(ktap.read(lines).skips, ktap.read(golden('failed.log')).skips)
+
+	def test_empty(self) -> None:
+		self.assertFalse(ktap.read([]).started)
+
+
+class Judge(Case):
+	def judge(self, log: str, counts: object = None, status: int = 0, filter: str = '') -> run.Verdict:
+		path = self.dir / 'test.log'
+		path.write_text(log)
+		result = self.dir / 'result.json'
+		if counts is not None:
+			result.write_text(json.dumps(counts))
+		return run.judge('x86_64', result, path, self.dir / 'kunit.log', status, filter)
+
+	def counts(self, **misc: int) -> object:
+		return {'misc': misc, 'sub_groups': [{'name': 'stub', 'sub_groups': [], 'test_cases': [
+			{'name': 'stub_skip', 'status': 'SKIP'}, {'name': 'a \x1b<&', 'status': 'FAIL'}]}]}
+
+	def test_failed_log(self) -> None:
+		v = self.judge((DATA / 'failed.log').read_text(), self.counts(passed=5, failed=1, skipped=4), 1)
+		self.assertEqual((v.passed, v.failed, v.skipped, v.ok), (5, 1, 4, False))
+		self.assertIn('the kernel complained: WARNING', v.problem)
+
+	def test_panic(self) -> None:
+		v = self.judge((DATA / 'panic.log').read_text(), self.counts(crashed=2), 1)
+		self.assertIn('the kernel panicked: panic_on_taint', v.problem)
+		self.assertEqual(v.log, self.dir / 'test.log')
+
+	def test_damaged_results_do_not_pass(self) -> None:
+		v = self.judge('KTAP version 1\n', self.counts(passed=1, errors=1))
+		self.assertIn('missing or damaged', v.problem)
+
+	def test_no_results(self) -> None:
+		self.assertIn('no test results', self.judge('Decompressing Linux...\n').problem)
+		v = self.judge('KTAP version 1\n1..0\n', self.counts(), 0, 'x*')
+		self.assertIn('no test matches FILTER=x*', v.problem)
+		self.assertTrue(v.empty)
+
+	def test_failing_kunit_py_does_not_pass(self) -> None:
+		v = self.judge('KTAP version 1\n', self.counts(passed=1), 1)
+		self.assertFalse(v.ok)
+
+	def test_reports(self) -> None:
+		v = self.judge((DATA / 'failed.log').read_text(), self.counts(passed=5, failed=1, skipped=4), 1)
+		good = run.Verdict('uml', passed=3, skips=[('s.c', 'no template: needs the series')])
+		text = '\n'.join(report.table([good, v]))
+		self.assertRegex(text, r'uml +3 +0 +0 +0\.0 +0\.0  ok')
+		self.assertRegex(text, r'x86_64 +5 +1 +4 .*FAILED')
+		skips = report.skips([good, v])
+		self.assertEqual(skips[0], 'skipped 3: no template: needs the series')
+		self.assertEqual(len([l for l in skips if 'no template' in l]), 1)
+		self.assertIn('stub.stub_param.n 3', '\n'.join(report.failures(v)))
+		os.environ.update(JSON=str(self.dir / 'all.json'), JUNIT=str(self.dir / 'all.xml'))
+		report.write_json([good, v])
+		merged = json.loads((self.dir / 'all.json').read_text())
+		self.assertEqual(sorted(merged), ['uml', 'x86_64'])
+		self.assertEqual(merged['x86_64']['kunit']['misc']['passed'], 5)
+		report.write_junit([good, v])
+		root = ElementTree.parse(self.dir / 'all.xml').getroot()
+		suite = root.find('testsuite[@name="x86_64"]')
+		assert suite is not None
+		# The failed case, and the kernel's complaint.
+		self.assertEqual((suite.get('tests'), suite.get('failures'), suite.get('skipped')), ('3', '2', '1'))
+		skipped = suite.find('.//skipped')
+		assert skipped is not None
+		self.assertEqual(skipped.get('message'), 'no template: needs the series')
+
+
+if __name__ == '__main__':
+	unittest.main()
