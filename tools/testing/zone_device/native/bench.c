@@ -7,6 +7,7 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,9 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "bench.h"
 #include "host.h"
+#include "limits.h"
 
 #define MAX_METHODS 16
 

@@ -4,11 +4,12 @@
  * pointers agree, two poisons, so that a byte which nobody writes shows, and
  * poison around the range, which must be left alone.
  */
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "host.h"
 
 #define GUARD_PAGES 64UL

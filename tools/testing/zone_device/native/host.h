@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The program's own parts, to each other. */
+/* What main.c, check.c and bench.c have in common. */
 #ifndef ZONE_DEVICE_NATIVE_HOST_H
 #define ZONE_DEVICE_NATIVE_HOST_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <stdnoreturn.h>
 
 #include "native.h"
@@ -20,31 +21,23 @@
 /* Struct pages are aligned to what a section's take, as in the vmemmap. */
 #define NATIVE_ALIGN (2UL << 20)
 
-struct native_options {
-	size_t memmap;
-	size_t warm;
-	size_t llc;
-	unsigned int rounds;
-	/* Of one backing; 0 for no limit. Not before NATIVE_MIN_ROUNDS. */
-	double seconds;
-	int cpu;
-};
-
-#define NATIVE_MIN_ROUNDS 9
-
 /* Says why on stderr, and ends the program. */
-noreturn void native_die(const char *format, ...);
+static inline noreturn void native_die(const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(2);
+}
 
 /* Makes the struct page of NATIVE_PFN the first of @memmap. */
-void native_place(void *memmap);
-
-int native_check(void);
-int native_bench(const struct native_options *options);
-
-/* limits.c: what the machine can do at best, with the kernel's means. */
-void native_stream(void *to, size_t size);
-void native_rep_stos(void *to, size_t size);
-void native_flush(void *start, size_t size);
-void native_touch(void *start, size_t size);
+static inline void native_place(void *memmap)
+{
+	vmemmap_base = (unsigned long)memmap - NATIVE_PFN * native_variants[0]->page_size;
+}
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Stores and nothing else, for the machine's limits; and cache states. */
-#include "host.h"
+#include "limits.h"
 
 #define LINE 64
 

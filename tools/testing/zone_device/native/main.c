@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,24 +13,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "bench.h"
+#include "check.h"
 #include "host.h"
-
-noreturn void native_die(const char *format, ...)
-{
-	va_list args;
-
-	fflush(stdout);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(2);
-}
-
-void native_place(void *memmap)
-{
-	vmemmap_base = (unsigned long)memmap - NATIVE_PFN * native_variants[0]->page_size;
-}
 
 /* The tree's text is foreign: say what it did, not just that it crashed. */
 static void on_crash(int sig, siginfo_t *info, void *context)

@@ -20,7 +20,6 @@
 #include <string.h>
 
 #include "config.h"
-#include "order.h"
 
 #define LINE_SIZE	1024
 
@@ -31,6 +30,7 @@ static const char * const point_kinds[] = {
 	[POINT_ENTER]	= "enter",
 	[POINT_TOUCH]	= "touch",
 	[POINT_WRITE]	= "write",
+	NULL
 };
 
 static void *grow(void *array, size_t *nr, size_t size)
@@ -43,55 +43,65 @@ static void *grow(void *array, size_t *nr, size_t size)
 	return array;
 }
 
-static bool read_watch(const char *args)
+/* The place of @name in @names, or -1. */
+static int find_name(const char * const *names, const char *name)
 {
-	char rules[LINE_SIZE], flags[LINE_SIZE];
+	int i;
+
+	for (i = 0; names[i]; i++) {
+		if (!strcmp(names[i], name))
+			return i;
+	}
+	return -1;
+}
+
+static bool read_watch(const char *args, const char * const *rules)
+{
+	char names[LINE_SIZE], flags[LINE_SIZE];
 	struct watch *watch;
-	char *rule;
+	char *name;
 
 	config.watches = grow(config.watches, &config.nr_watches, sizeof(*watch));
 	watch = &config.watches[config.nr_watches - 1];
-	if (sscanf(args, "%" SCNx64 " %63s %s %s", &watch->addr, watch->name, rules,
+	if (sscanf(args, "%" SCNx64 " %63s %s %s", &watch->addr, watch->name, names,
 		   flags) != 4)
 		return false;
 	watch->rewrites = !strcmp(flags, "rewrites");
-	if (!strcmp(rules, "all")) {
+	if (!strcmp(names, "all")) {
 		watch->rules = ~0U;
 		return true;
 	}
-	for (rule = strtok(rules, ","); rule; rule = strtok(NULL, ",")) {
-		int nr = order_rule(rule);
+	for (name = strtok(names, ","); name; name = strtok(NULL, ",")) {
+		int rule = find_name(rules, name);
 
-		if (nr < 0)
+		if (rule < 0)
 			return false;
-		watch->rules |= 1U << nr;
+		watch->rules |= 1U << rule;
 	}
 	return true;
 }
 
-static bool read_point(const char *args)
+static bool read_point(const char *args, const char * const *rules)
 {
-	char kind[NAME_SIZE], rule[NAME_SIZE];
+	char kind_name[NAME_SIZE], rule_name[NAME_SIZE];
 	struct point *point;
-	int got, nr;
+	int got, kind, rule;
 
 	config.points = grow(config.points, &config.nr_points, sizeof(*point));
 	point = &config.points[config.nr_points - 1];
 	point->index = config.nr_points - 1;
 	got = sscanf(args, "%63s %63s %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
-		     kind, rule, &point->code.start, &point->code.end,
+		     kind_name, rule_name, &point->code.start, &point->code.end,
 		     &point->around.start, &point->around.end);
-	nr = got < 4 ? -1 : order_rule(rule);
-	if (nr < 0)
+	if (got < 4)
 		return false;
-	point->rule = nr;
-	for (nr = 0; nr <= POINT_WRITE; nr++) {
-		if (strcmp(kind, point_kinds[nr]))
-			continue;
-		point->kind = nr;
-		return got == (nr == POINT_ENTER ? 6 : 4);
-	}
-	return false;
+	kind = find_name(point_kinds, kind_name);
+	rule = find_name(rules, rule_name);
+	if (kind < 0 || rule < 0)
+		return false;
+	point->kind = kind;
+	point->rule = rule;
+	return got == (kind == POINT_ENTER ? 6 : 4);
 }
 
 static bool read_range(const char *args, struct range *range)
@@ -105,7 +115,7 @@ static bool read_addr(const char *args, uint64_t **addrs, size_t *nr)
 	return sscanf(args, "%" SCNx64, &(*addrs)[*nr - 1]) == 1;
 }
 
-static bool read_line(const char *key, const char *args)
+static bool read_line(const char *key, const char *args, const char * const *rules)
 {
 	char name[LINE_SIZE];
 
@@ -128,9 +138,9 @@ static bool read_line(const char *key, const char *args)
 	if (!strcmp(key, "entry"))
 		return read_range(args, &config.entry);
 	if (!strcmp(key, "watch"))
-		return read_watch(args);
+		return read_watch(args, rules);
 	if (!strcmp(key, "point"))
-		return read_point(args);
+		return read_point(args, rules);
 	if (!strcmp(key, "suspend"))
 		return read_addr(args, &config.suspends, &config.nr_suspends);
 	if (!strcmp(key, "stub"))
@@ -138,8 +148,12 @@ static bool read_line(const char *key, const char *args)
 	return false;
 }
 
-/** config_read() - read the file @name; complains and says so if it is bad */
-bool config_read(const char *name)
+/**
+ * config_read() - read the file @name; complains and says so if it is bad
+ *
+ * The place of a rule's name in @rules, which NULL ends, is its number.
+ */
+bool config_read(const char *name, const char * const *rules)
 {
 	char line[LINE_SIZE], key[NAME_SIZE];
 	FILE *file = fopen(name, "r");
@@ -153,7 +167,8 @@ bool config_read(const char *name)
 	config.window.end = ~0ULL;
 	while (good && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
-		good = sscanf(line, "%63s %n", key, &at) == 1 && read_line(key, line + at);
+		good = sscanf(line, "%63s %n", key, &at) == 1 &&
+		       read_line(key, line + at, rules);
 	}
 	fclose(file);
 	if (!good)

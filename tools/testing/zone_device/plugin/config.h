@@ -64,6 +64,6 @@ struct config {
 
 extern struct config config;
 
-bool config_read(const char *name);
+bool config_read(const char *name, const char * const *rules);
 
 #endif

@@ -11,9 +11,7 @@
 
 #include "api.h"
 #include "context.h"
-#include "cost.h"
 #include "insn.h"
-#include "order.h"
 
 /* RIP, CS, RFLAGS, RSP and SS. */
 #define IRET_FRAME	40
@@ -126,26 +124,6 @@ static void on_watch(unsigned int nr, void *data)
 	pthread_mutex_unlock(&context_lock);
 }
 
-static void leave(struct cpu *cpu, uint64_t pc)
-{
-	struct context *context = cpu->context, **link;
-
-	pthread_mutex_lock(&context_lock);
-	context->nr_frames--;
-	if (config.cost)
-		cost_leave(context);
-	else if (!context->nr_frames)
-		order_leave(context, pc);
-	if (!context->nr_frames) {
-		for (link = &contexts; *link != context; link = &(*link)->next)
-			;
-		*link = context->next;
-		free(context);
-		cpu->context = NULL;
-	}
-	pthread_mutex_unlock(&context_lock);
-}
-
 /* Does anybody wait for a return from @slot? It goes on here. */
 static void unpark(unsigned int nr, uint64_t slot)
 {
@@ -164,19 +142,40 @@ static void unpark(unsigned int nr, uint64_t slot)
 	pthread_mutex_unlock(&context_lock);
 }
 
-static void on_ret(unsigned int nr, uint32_t info, uint64_t slot, void *data)
+/**
+ * context_ret() - CPU @nr accesses @slot by a ret
+ *
+ * Returns: the context that thereby returns from the watched function that it
+ * entered last, or NULL. The caller is to call context_leave() then.
+ */
+struct context *context_ret(unsigned int nr, uint32_t info, uint64_t slot)
 {
 	struct cpu *cpu = &cpus[nr];
 	struct context *context;
 
 	if (!own_access(cpu, info, false))
-		return;
+		return NULL;
 	forget_calls(cpu, slot);
 	if (__atomic_load_n(&nr_parked, __ATOMIC_RELAXED) && !cpu->context)
 		unpark(nr, slot);
 	context = context_active(nr);
 	if (context && is_slot(&context->frames[context->nr_frames - 1].slot, slot))
-		leave(cpu, (uint64_t)data);
+		return context;
+	return NULL;
+}
+
+/** context_leave() - CPU @nr returns, see context_ret(); hold context_lock */
+void context_leave(unsigned int nr)
+{
+	struct context *context = cpus[nr].context, **link;
+
+	if (--context->nr_frames)
+		return;
+	for (link = &contexts; *link != context; link = &(*link)->next)
+		;
+	*link = context->next;
+	free(context);
+	cpus[nr].context = NULL;
 }
 
 /* Whatever runs here from now on until that function returns is another's. */
@@ -275,7 +274,11 @@ const struct note *context_last_note(void)
 	return nr_notes ? &notes[(nr_notes - 1) % MAX_NOTES] : NULL;
 }
 
-/** context_translate() - see to it that @insn is followed */
+/**
+ * context_translate() - see to it that @insn is followed
+ *
+ * But what a ret loads is for the caller to pass to context_ret().
+ */
 void context_translate(struct qemu_plugin_insn *insn, uint64_t pc, unsigned int flags)
 {
 	size_t i;
@@ -305,13 +308,12 @@ void context_translate(struct qemu_plugin_insn *insn, uint64_t pc, unsigned int 
 		qemu_plugin_register_vcpu_mem_cb(insn, on_iret_frame, QEMU_PLUGIN_CB_NO_REGS,
 						 QEMU_PLUGIN_MEM_RW, NULL);
 	}
-	if (flags & (INSN_CALL | INSN_RET)) {
+	if (flags & (INSN_CALL | INSN_RET))
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_transfer,
 						       QEMU_PLUGIN_CB_NO_REGS, NULL);
-		qemu_plugin_register_vcpu_mem_cb(insn, flags & INSN_CALL ? on_call : on_ret,
-						 QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
-						 (void *)pc);
-	}
+	if (flags & INSN_CALL)
+		qemu_plugin_register_vcpu_mem_cb(insn, on_call, QEMU_PLUGIN_CB_NO_REGS,
+						 QEMU_PLUGIN_MEM_RW, NULL);
 }
 
 /** context_report() - say what was followed, and what was lost */

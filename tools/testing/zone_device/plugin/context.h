@@ -103,6 +103,8 @@ static inline struct context *context_active(unsigned int cpu)
 
 struct qemu_plugin_insn;
 void context_translate(struct qemu_plugin_insn *insn, uint64_t pc, unsigned int flags);
+struct context *context_ret(unsigned int cpu, uint32_t info, uint64_t slot);
+void context_leave(unsigned int cpu);
 const struct note *context_note(uint64_t addr);
 const struct note *context_last_note(void);
 void context_report(void);

@@ -113,10 +113,10 @@ void cost_translate(struct qemu_plugin_tb *tb)
 					       QEMU_PLUGIN_CB_NO_REGS, block);
 }
 
-/** cost_leave() - the function that was entered last returns */
+/** cost_leave() - the function that @context entered last returns */
 void cost_leave(const struct context *context)
 {
-	const struct frame *frame = &context->frames[context->nr_frames];
+	const struct frame *frame = &context->frames[context->nr_frames - 1];
 	const struct note *note = context_last_note();
 	int i;
 

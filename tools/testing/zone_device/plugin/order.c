@@ -5,7 +5,6 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "api.h"
 #include "context.h"
@@ -33,7 +32,7 @@ enum rule {
 	NR_RULES
 };
 
-static const char * const rules[] = {
+const char * const order_rules[] = {
 	[PLAIN_STORE]	 = "plain-store-to-pending",
 	[FOREIGN_TOUCH]	 = "foreign-cpu-touch",
 	[AT_COMPOUND]	 = "undrained-at-compound",
@@ -47,6 +46,7 @@ static const char * const rules[] = {
 	[PENDING_LOAD]	 = "load-from-pending",
 	[PARTIAL_LINE]	 = "partial-line",
 	[EMPTY_DRAIN]	 = "empty-drain",
+	[NR_RULES]	 = NULL
 };
 
 /* Stores and offenders that have been shown already, for each rule. */
@@ -60,18 +60,6 @@ static struct {
 static uint64_t nr_stores, nr_bytes, nr_drains;
 /* Of all contexts: while there is none, memory accesses are of no interest. */
 static size_t total_pending;
-
-/** order_rule() - the number of a rule, or -1 */
-int order_rule(const char *name)
-{
-	int i;
-
-	for (i = 0; i < NR_RULES; i++) {
-		if (!strcmp(rules[i], name))
-			return i;
-	}
-	return -1;
-}
 
 /* @store is at fault for what happens at @pc, about @addr. */
 static void report(const struct context *context, enum rule rule, uint64_t store,
@@ -92,7 +80,7 @@ static void report(const struct context *context, enum rule rule, uint64_t store
 	found[rule].offenders[i] = pc;
 	found[rule].nr_shown++;
 	fprintf(config.out, "found %s %s %" PRIx64 " %" PRIx64 " %" PRIx64 " %u %u\n",
-		rules[rule], context->frames[0].watch->name, store, pc, addr,
+		order_rules[rule], context->frames[0].watch->name, store, pc, addr,
 		context->cpu, cpu);
 	fflush(config.out);
 }
@@ -421,7 +409,7 @@ void order_report(void)
 	int i;
 
 	for (i = 0; i < NR_RULES; i++)
-		fprintf(config.out, "total %s %" PRIu64 "\n", rules[i], found[i].total);
+		fprintf(config.out, "total %s %" PRIu64 "\n", order_rules[i], found[i].total);
 	fprintf(config.out, "stores %" PRIu64 "\nbytes %" PRIu64 "\ndrains %" PRIu64 "\n",
 		nr_stores, nr_bytes, nr_drains);
 }

@@ -4,10 +4,12 @@
 
 #include <stdint.h>
 
+/* Names of the rules, for config_read(); NULL follows the last. */
+extern const char * const order_rules[];
+
 struct context;
 struct qemu_plugin_insn;
 
-int order_rule(const char *name);
 void order_translate(struct qemu_plugin_insn *insn, uint64_t pc, unsigned int flags);
 void order_leave(struct context *context, uint64_t pc);
 void order_report(void);
