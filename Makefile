@@ -4,10 +4,10 @@
 # environment, and so does the place of this file, whose path may have blanks.
 
 export MAKEFILE_LIST
-ZD = python3 "$$(dirname "$${MAKEFILE_LIST\# }")/tools/testing/zone_device/zd.py"
+ZD = python3 "$$(dirname "$${MAKEFILE_LIST\# }")/tools/testing/zone_device"
 
-# make takes what follows bench-compare for targets.
-ifeq ($(firstword $(MAKECMDGOALS)),bench-compare)
+# make takes what follows compare for targets.
+ifneq ($(filter compare bench-compare,$(firstword $(MAKECMDGOALS))),)
 export FILES := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
 $(FILES):
 	@:
@@ -15,7 +15,7 @@ $(FILES):
 endif
 
 COMMANDS := help kunit check sparse checkpatch mutants order order-mutants cost cost-budget \
-	bench bench-compare bench-native install uninstall clean distclean
+	bench bench-compare bench-native compare install uninstall clean distclean
 
 $(COMMANDS):
 	@command -v python3 >/dev/null || { echo 'zone_device: error: missing:' \

@@ -91,6 +91,7 @@ VARIABLES = [
 	Variable('JSON', 'file', 'the results', _output),
 	Variable('JUNIT', 'file', 'the same for a CI system', _output),
 	Variable('HTML', 'file', 'make bench: its page', _output),
+	Variable('FRESH', '1', 'ask again, whatever is known from before'),
 	Variable('JOBS', 'n', 'compile n files at a time', _count),
 	Variable('CC', 'cc', 'the compiler; LLVM=1, LLVM=-19: as the kernel has it'),
 	Variable('LLVM', '', ''),
@@ -113,6 +114,7 @@ COMMANDS = {
 	'cost-budget': 'make that the budget that make cost judges by',
 	'bench': 'reproduce the published times in a VM, or say why not',
 	'bench-compare': 'A.json B.json: what two runs of make bench say, side by side',
+	'compare': 'A.json B.json: what two results of any command differ in',
 	'bench-native': 'what can this CPU gain at most? In user space, in seconds',
 	'install': 'put the suites into the tree KDIR= names, for kunit.py there',
 	'uninstall': 'take them out again',
@@ -130,6 +132,12 @@ def usage() -> str:
 		lines += entry(f'{variable.name}={variable.form}', variable.about)
 	lines.insert(len([l for l in lines if not re.match(r'\w+=', l)]), '')
 	return '\n'.join(lines)
+
+
+def given() -> str:
+	"""What says which tree is meant, as it would be typed."""
+	return ' '.join(f'{v}={shlex.quote(os.environ[v])}' for v in ('KDIR', 'KTARBALL', 'SERIES', 'SERIES_UPTO',
+		'CC', 'LLVM') if os.environ.get(v))
 
 
 def nearest(name: str, known: List[str]) -> str:

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a user sees of verdicts: one table, each skip's reason once, and the
-same for machines."""
+"""The matrix of outcomes: one table, each reason for a skip once, and the same
+for machines."""
 
 import json
-from typing import Any, Dict, List, Sequence
+from pathlib import Path
+from typing import Dict, List, Sequence
 from xml.etree import ElementTree
 
-from host import process
-from guest import log as ktap
-from guest.run import Verdict
+from guest import log
+from host import files
+from host.messages import Error
+from outcome import Outcome
 
+FORMAT = 'zone-device-outcomes 1'
 # A failed test's own words; beyond this the log has the rest.
 LINES_SHOWN = 15
 FAILURES_SHOWN = 10
@@ -26,66 +29,61 @@ def align(rows: Sequence[Sequence[str]], left: int = 1, last: str = 'right') -> 
 	return ['  '.join(cell(row, i) for i in range(len(row))).rstrip() for row in rows]
 
 
-def failures(verdict: Verdict) -> List[str]:
+def failures(outcome: Outcome) -> List[str]:
 	lines = []
-	for name, printed in verdict.failures[:FAILURES_SHOWN]:
-		lines.append(f'FAILED {verdict.target}: {name}')
+	for name, printed in outcome.failures[:FAILURES_SHOWN]:
+		lines.append(f'FAILED {outcome.title}: {name}')
 		lines += [f'    {line}' for line in printed[:LINES_SHOWN]]
 		if len(printed) > LINES_SHOWN:
 			lines.append(f'    … {len(printed) - LINES_SHOWN} more lines in the log')
-	if len(verdict.failures) > FAILURES_SHOWN:
-		lines.append(f'… and {len(verdict.failures) - FAILURES_SHOWN} more failed tests')
-	if verdict.problem:
-		lines.append(f'FAILED {verdict.target}: {verdict.problem}')
-		if verdict.log:
-			whole = process.tail(verdict.log, 100000)
-			lines += [f'    {line}' for line in ktap.excerpt(whole, LINES_SHOWN)]
-	if lines and verdict.log:
-		lines.append(f'log: {verdict.log}')
+	if len(outcome.failures) > FAILURES_SHOWN:
+		lines.append(f'… and {len(outcome.failures) - FAILURES_SHOWN} more failed tests')
+	if outcome.problem:
+		lines.append(f'FAILED {outcome.title}: {outcome.problem}')
+		if outcome.log:
+			whole = files.tail(outcome.log, 100000)
+			lines += [f'    {line}' for line in log.excerpt(whole, LINES_SHOWN)]
+	if lines and outcome.log:
+		lines.append(f'log: {outcome.log}')
+	if lines and outcome.command:
+		lines.append(f'again: {outcome.command}')
 	return lines
 
 
-def table(verdicts: Sequence[Verdict]) -> List[str]:
+def table(outcomes: Sequence[Outcome]) -> List[str]:
 	rows = [('target', 'passed', 'failed', 'skipped', 'build s', 'run s', '')]
-	for v in verdicts:
-		rows.append((v.target, str(v.passed), str(v.failed), str(v.skipped),
-			f'{v.build_seconds:.1f}', f'{v.run_seconds:.1f}', ('no match' if v.empty else 'ok') if v.ok else 'FAILED'))
-	widths = [max(len(r[i]) for r in rows) for i in range(7)]
-	return [f'{r[0]:<{widths[0]}}  ' + '  '.join(f'{c:>{w}}' for c, w in zip(r[1:6], widths[1:6]))
-		+ (f'  {r[6]}' if r[6] else '') for r in rows]
+	for o in outcomes:
+		status = 'no match' if o.empty and o.ok else o.status
+		rows.append((o.title, str(o.passed), str(o.failed), str(o.skipped),
+			f'{o.build_seconds:.1f}', f'{o.run_seconds:.1f}', status + (', kept' if o.kept else '')))
+	return align(rows, 1, 'left')
 
 
-def skips(verdicts: Sequence[Verdict]) -> List[str]:
+def skips(outcomes: Sequence[Outcome]) -> List[str]:
 	reasons: Dict[str, List[str]] = {}
-	for v in verdicts:
-		for name, reason in v.skips:
-			reasons.setdefault(reason, []).append(f'{v.target}: {name}')
+	for o in outcomes:
+		for name, reason in o.skips:
+			reasons.setdefault(reason, []).append(f'{o.subject}: {name}')
 	lines = []
 	for reason, names in reasons.items():
 		more = f' and {len(names) - NAMES_SHOWN} more' if len(names) > NAMES_SHOWN else ''
 		lines.append(f'skipped {len(names)}: {reason}')
 		lines.append(f'    {", ".join(names[:NAMES_SHOWN])}{more}')
+	lines += [f'cannot judge {o.title}: {o.unknown}' for o in outcomes if o.unknown]
 	return lines
 
 
-def show(verdicts: Sequence[Verdict]) -> None:
-	for v in verdicts:
-		print('\n'.join(failures(v) + ['']) if not v.ok else '', end='')
-	print('\n'.join(table(verdicts) + skips(verdicts)), flush=True)
+def show(outcomes: Sequence[Outcome]) -> None:
+	for o in outcomes:
+		print('\n'.join(failures(o) + ['']) if not o.ok else '', end='')
+	print('\n'.join(table(outcomes) + skips(outcomes)), flush=True)
 
 
-def write_json(verdicts: Sequence[Verdict]) -> None:
-	merged: Dict[str, Any] = {}
-	for v in verdicts:
-		merged[v.target] = {
-			'ok': v.ok, 'passed': v.passed, 'failed': v.failed, 'skipped': v.skipped,
-			'build_seconds': round(v.build_seconds, 1), 'run_seconds': round(v.run_seconds, 1),
-			'problem': v.problem, 'log': str(v.log or ''),
-			'skips': [{'test': n, 'reason': r} for n, r in v.skips],
-			'failures': [{'test': n, 'printed': p} for n, p in v.failures],
-			'kunit': v.json,
-		}
-	process.write_output('JSON', json.dumps(merged, indent='\t') + '\n')
+def write(outcomes: Sequence[Outcome]) -> None:
+	"""To where JSON= and JUNIT= say, if anywhere."""
+	files.write_output('JSON', json.dumps({'format': FORMAT,
+		'outcomes': [o.as_json() for o in outcomes]}, indent='\t') + '\n')
+	files.write_output('JUNIT', junit(outcomes))
 
 
 def _printable(text: str) -> str:
@@ -94,40 +92,77 @@ def _printable(text: str) -> str:
 		else '\N{REPLACEMENT CHARACTER}' for c in text)
 
 
-def _cases(group: Dict[str, Any], path: List[str]) -> List[Any]:
-	found = [(path, case['name'], case['status']) for case in group.get('test_cases', [])]
-	for sub in group.get('sub_groups', []):
-		found += _cases(sub, path + [sub['name']])
-	return found
-
-
-def write_junit(verdicts: Sequence[Verdict]) -> None:
+def junit(outcomes: Sequence[Outcome]) -> str:
 	root = ElementTree.Element('testsuites')
-	for v in verdicts:
-		suite = ElementTree.SubElement(root, 'testsuite', name=v.target, errors='0',
-			time=f'{v.run_seconds:.1f}')
-		said = {n: '\n'.join(p) for n, p in v.failures}
-		reasons = dict(v.skips)
-		failed = skipped = tests = 0
-		for where, name, status in _cases(v.json, []):
-			full = '.'.join([*where, name])
+	for o in outcomes:
+		suite = ElementTree.SubElement(root, 'testsuite', name=_printable(o.title), errors='0',
+			time=f'{o.run_seconds:.1f}')
+		said = {n: '\n'.join(p) for n, p in o.failures}
+		reasons = dict(o.skips)
+		whole = [(o.check, 'PASS' if o.ok and not o.unknown else 'SKIP' if o.ok else 'FAIL')]
+		failed = skipped = 0
+		cases = o.cases or ([] if o.problem else whole)
+		for full, status in cases:
+			where, _, name = full.rpartition('.')
 			case = ElementTree.SubElement(suite, 'testcase', name=_printable(name),
-				classname=_printable('.'.join([v.target, *where])))
-			tests += 1
+				classname=_printable('.'.join(filter(None, [o.title, where]))))
 			if status == 'SKIP':
 				skipped += 1
-				ElementTree.SubElement(case, 'skipped', message=_printable(reasons.get(full, '')))
+				ElementTree.SubElement(case, 'skipped', message=_printable(reasons.get(full, o.unknown)))
 			elif status != 'PASS':
 				failed += 1
 				failure = ElementTree.SubElement(case, 'failure', message=status)
 				failure.text = _printable(said.get(full, ''))
-		if v.problem:
-			tests += 1
+		if o.problem:
 			failed += 1
-			case = ElementTree.SubElement(suite, 'testcase', name='run', classname=v.target)
-			ElementTree.SubElement(case, 'failure', message=_printable(v.problem))
-		suite.attrib.update(tests=str(tests), failures=str(failed), skipped=str(skipped))
+			case = ElementTree.SubElement(suite, 'testcase', name='run', classname=_printable(o.title))
+			ElementTree.SubElement(case, 'failure', message=_printable(o.problem))
+		suite.attrib.update(tests=str(len(cases) + bool(o.problem)), failures=str(failed), skipped=str(skipped))
 	ElementTree.indent(root, '\t')
-	process.write_output('JUNIT', '<?xml version="1.0" encoding="UTF-8"?>\n'
-		+ ElementTree.tostring(root, encoding='unicode') + '\n')
+	return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding='unicode') + '\n'
 
+
+def load(path: str) -> Dict[str, Outcome]:
+	"""What write() wrote by JSON=: title -> outcome."""
+	try:
+		result = json.loads(Path(path).read_text(encoding='utf-8'))
+	except OSError as err:
+		raise Error(f'{path}: {(err.strerror or "cannot be read").lower()}') from None
+	except ValueError:
+		raise Error(f'{path} is not JSON') from None
+	if not isinstance(result, dict) or result.get('format') != FORMAT:
+		raise Error(f'{path} is not what JSON= writes; make bench-compare is for those of make bench')
+	try:
+		return {o.title: o for o in map(Outcome.from_json, result['outcomes'])}
+	except (KeyError, TypeError, ValueError, AttributeError) as err:
+		raise Error(f'{path} is damaged: {type(err).__name__}: {err}') from None
+
+
+def compare(one: str, other: str) -> List[str]:
+	"""What two results differ in: outcomes, tests, figures."""
+	first, second = load(one), load(other)
+	lines = [f'A: {one}', f'B: {other}', '']
+	rows = [['outcome', 'A', 'B']]
+	for title in dict.fromkeys([*first, *second]):
+		cells = [_brief(found[title]) if title in found else '-' for found in (first, second)]
+		if cells[0] != cells[1]:
+			rows.append([title, *cells])
+	tests = [['test', 'A', 'B']]
+	figures = [['figure', 'A', 'B']]
+	for title in (t for t in first if t in second):
+		tests += _different(title, dict(first[title].cases), dict(second[title].cases))
+		figures += _different(title, {n: f'{v:.2f}' for n, v in first[title].figures.items()},
+			{n: f'{v:.2f}' for n, v in second[title].figures.items()})
+	found = [t for t in (rows, tests, figures) if len(t) > 1]
+	for part in found:
+		lines += [*align(part, 3), '']
+	return lines if found else [*lines, 'they do not differ']
+
+
+def _brief(outcome: Outcome) -> str:
+	return f'{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped, {outcome.status}'
+
+
+def _different(title: str, one: Dict[str, str], other: Dict[str, str]) -> List[List[str]]:
+	return [[f'{title}: {n}', one.get(n, '-'), other.get(n, '-')] for n in dict.fromkeys([*one, *other])
+		if one.get(n) != other.get(n)]

@@ -15,25 +15,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from guest import accelerator as accel
+from bench import guests
 from bench import page as bench_page
 from bench import result as bench_result
 from bench import says as bench_says
 from bench import text as bench_text
-from checks import cost
-from bench import guests as guest
-from host import cache
-from host import process
-from host import machine
-from host import packages
-from guest import run
-from kernel import tree
-from bench.result import AUTHOR, REVIEWED, REVIEWER, Sample
 from bench.guests import GIB, TARGET
-from host.messages import Error, say
-from host.machine import asked, human
-from kernel.tree import Tree
+from bench.result import AUTHOR, REVIEWED, REVIEWER, Sample
 from bench.watch import Watcher
+from checks import cost
+from guest import accelerator, build
+from guest.target import needs
+from host import cache, files, machine, packages, process
+from host.machine import asked, human
+from host.messages import Error, say
+from kernel import source, tree
+from kernel.tree import Tree
 
 AUTHOR_SIZE, REVIEWER_SIZE = 100 * GIB, 64 * GIB
 # Nothing about time can be learned under TCG, so that a minute must do.
@@ -98,7 +95,7 @@ def _wanted() -> Dict[str, Optional[str]]:
 
 
 def _plans(wanted: Dict[str, Optional[str]]) -> Dict[str, tree.Plan]:
-	origin = tree.source()
+	origin = source.chosen()
 	if None in wanted.values() and not tree.series_path(origin):
 		raise Error('there is no series to compare with: give the base as KDIR= and the patches as SERIES=')
 	return {name: tree.plan(origin, series=series) for name, series in wanted.items()}
@@ -125,14 +122,14 @@ def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: s
 		'last level cache': human(on.llc), 'governor': on.governor,
 		'this machine': 'itself a guest' if re.search(r'^flags.* hypervisor', flags, re.M) else 'no hypervisor seen',
 		'host kernel': on.kernel, 'accelerator': accelerator,
-		'QEMU': process.output([TARGET.qemu, '--version']).splitlines()[0],
+		'QEMU': process.output([TARGET.arch.qemu, '--version']).splitlines()[0],
 		'guest kernel': '; '.join(f'{s}: {t.describe()}' for s, t in built.items()),
 		'HZ': _config(built, 'HZ'), 'compiler': _config(built, 'CC_VERSION_TEXT'),
 		'memory behind guests': watcher.backing(),
 		'device memory': f'{human(sizes.author)} a namespace, {human(sizes.reviewer)} else'
 			+ (f' ({sizes.scaled})' if sizes.scaled else ''),
 		'clock of guests': ' '.join(sorted(watcher.sources)),
-		'kernel arguments': ' '.join(guest.more_kernel_args()) or 'none beyond the usual',
+		'kernel arguments': ' '.join(guests.more_kernel_args()) or 'none beyond the usual',
 		'CPUs': f'{len(os.sched_getaffinity(0))} of {os.cpu_count()}',
 		'boots, binds': f'{sizes.boots} a side; {sizes.rounds} rebinds of each namespace a boot'}
 
@@ -142,15 +139,15 @@ def _measure(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, samples: Lis
 	for boot, side in enumerate(_order(sizes.boots)):
 		say(f'bench: boot {boot + 1} of {2 * sizes.boots}: {names[side]}')
 		prepared, found = built[names[side]], []
-		for log in (guest.namespaces(prepared, sizes.author, sizes.rounds, watcher),
-				guest.kinds(prepared, sizes.reviewer, bench_result.binds(REVIEWED, sizes.rounds) - 1, watcher)):
+		for log in (guests.namespaces(prepared, sizes.author, sizes.rounds, watcher),
+				guests.kinds(prepared, sizes.reviewer, bench_result.binds(REVIEWED, sizes.rounds) - 1, watcher)):
 			found += bench_result.read(log, names[side], boot)
 		bench_result.must_be_whole(found, sizes.rounds)
 		samples += found
 
 
 def _cost(built: Dict[str, Tree]) -> Dict[str, Any]:
-	tables = [cost.measure(t, name, TARGET, guest.more_kernel_args()) for name, t in built.items()]
+	tables = [cost.measure(t, name, TARGET, guests.more_kernel_args()) for name, t in built.items()]
 	listed = []
 	for function in (cost.LOOP, cost.WHOLE):
 		for what in ('instructions', 'bytes stored', 'bytes stored non-temporally'):
@@ -172,14 +169,14 @@ class Report:
 		self.own = where / f'{now:%Y%m%d-%H%M%S}.json'
 
 	def save(self, result: Dict[str, Any]) -> None:
-		process.write_atomically(self.own, json.dumps(result, indent=1) + '\n')
+		files.write_atomically(self.own, json.dumps(result, indent=1) + '\n')
 
 	def publish(self, result: Dict[str, Any]) -> None:
 		self.save(result)
 		page = self.own.with_suffix('.html')
-		process.write_atomically(page, bench_page.page(result))
-		process.write_output('JSON', json.dumps(result, indent=1) + '\n')
-		process.write_output('HTML', bench_page.page(result))
+		files.write_atomically(page, bench_page.page(result))
+		files.write_output('JSON', json.dumps(result, indent=1) + '\n')
+		files.write_output('HTML', bench_page.page(result))
 		for written in (os.environ.get('JSON') or self.own, os.environ.get('HTML') or page):
 			say(f'bench: wrote {written}')
 
@@ -189,7 +186,7 @@ def bench() -> int:
 	size, rounds, boots = os.environ.get('SIZE', ''), process.number('ROUNDS'), process.number('BOOTS')
 	plan(machine.machine('').available, True, size, rounds, boots)
 	wanted, where = _wanted(), Report()
-	packages.ensure([*packages.of_targets([TARGET]), *guest.PACKAGES])
+	packages.ensure([*needs([TARGET]), *guests.PACKAGES])
 	plans = _plans(wanted)
 	with tree.using(*plans.values()) as trees:
 		return _bench(dict(zip(plans, trees)), where, size, rounds, boots)
@@ -199,10 +196,10 @@ def _bench(built: Dict[str, Tree], where: Report, size: str, rounds: Optional[in
 	   boots: Optional[int]) -> int:
 	for name, prepared in built.items():
 		say(f'bench: {name}: {prepared.describe()}')
-		run.build(prepared, TARGET)
+		build.build(prepared, TARGET)
 	available = machine.machine('').available
 	first = next(iter(built.values()))
-	kvm, why = accel.kvm(shutil.which(TARGET.qemu) or TARGET.qemu, first.build_dir(TARGET.name) / TARGET.image)
+	kvm, why = accelerator.kvm(shutil.which(TARGET.arch.qemu) or TARGET.arch.qemu, first.build_dir(TARGET.name) / TARGET.arch.image)
 	sizes = plan(available, kvm, size, rounds, boots)
 	watcher = Watcher()
 	samples: List[Sample] = []

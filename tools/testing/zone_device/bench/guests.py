@@ -8,18 +8,18 @@ import shutil
 from pathlib import Path
 from typing import List, Set
 
-from host import cache
-from host import process
 import report
-from guest import run
-from guest import target
+from bench.watch import Watcher
+from guest import boot
+from guest.target import BENCH
+from host import cache, files, process
+from host.files import REPO
 from host.messages import Error
-from host.process import REPO
 from host.packages import Need
 from kernel.tree import Tree
-from bench.watch import Watcher
+from outcome import Outcome
 
-TARGET = target.TARGETS['x86_64-bench']
+TARGET = BENCH
 GIB = 1 << 30
 INIT = REPO / 'tools/testing/zone_device/bench/guest_init.sh'
 PACKAGES = [Need('ndctl', 'ndctl'), Need('busybox', 'busybox-static'), Need('ldd', 'libc-bin')]
@@ -68,11 +68,11 @@ def initramfs(prepared: Tree) -> Path:
 		log = build / 'guest.log'
 		cache.remove(log)
 		if process.run([build / TOOL, contents], stdout=out, log=log):
-			raise Error(f'no initramfs: {(process.tail(log) or ["no reason given"])[-1]}')
+			raise Error(f'no initramfs: {(files.tail(log) or ["no reason given"])[-1]}')
 	return image
 
 
-def _judged(verdict: run.Verdict, watcher: Watcher) -> List[str]:
+def _judged(verdict: Outcome, watcher: Watcher) -> List[str]:
 	if not verdict.ok or verdict.skipped:
 		report.show([verdict])
 		raise Error('bench: a guest did not do what was to be timed (see above)')
@@ -114,7 +114,7 @@ def namespace_qemu(prepared: Tree, size: int) -> List[str]:
 def namespaces(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List[str]:
 	"""The log of the author's: real namespaces of @size bytes on emulated
 	NVDIMMs, bound again @rounds times."""
-	return _judged(run.boot(prepared, TARGET, kernel_args=namespace_kernel(rounds),
+	return _judged(boot.boot(prepared, TARGET, kernel_args=namespace_kernel(rounds),
 		qemu_args=namespace_qemu(prepared, size), status=watcher.look), watcher)
 
 
@@ -127,6 +127,6 @@ def kinds(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List[str]
 	ram = 3 * GIB + size + size // 64 + GIB >> 20
 	kernel = [*more_kernel_args(), f'memmap={size >> 20}M!4G', f'zone_device_init.bench_mib={size >> 20}',
 		f'zone_device_init.bench_rounds={rounds}']
-	return _judged(run.boot(prepared, TARGET, filter='zone_device_bench.*', kernel_args=kernel,
+	return _judged(boot.boot(prepared, TARGET, filter='zone_device_bench.*', kernel_args=kernel,
 		qemu_args=[f'-object memory-backend-ram,id=ram,size={ram}M,reserve=off',
 			'-machine memory-backend=ram', f'-m {ram}M'], status=watcher.look), watcher)

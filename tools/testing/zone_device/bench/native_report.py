@@ -132,14 +132,14 @@ class Result:
 	def best(self) -> Optional[Tuple[Key, Ratio]]:
 		"""The largest gain of the template path with cold caches that can be
 		told from noise."""
-		found = []
+		found: List[Tuple[Key, Ratio]] = []
 		for key in self.samples:
 			against = self._against(key)
 			if key[0] == 'cold' and key[2].startswith(('streaming', 'memcpy')) \
 					and against and not against.problem:
 				found.append((key, against))
 		streaming = [f for f in found if f[0][2].startswith('streaming')]
-		return max(streaming or found, key=lambda f: f[1].value, default=None)
+		return max(streaming or found, key=lambda f: f[1].value) if found else None
 
 	def answer(self) -> str:
 		"""One sentence: what can this CPU gain at most?"""

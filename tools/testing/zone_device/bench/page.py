@@ -253,7 +253,7 @@ class Page:
 			about = '' if brief else f'<small>{_about(self.experiments.get(name, {}))}</small>'
 			shared = f'<th scope="rowgroup" rowspan="{len(of_one)}"><b>{escape(name)}</b>{about}</th>'
 			bodies += '<tbody>'
-			for what, run in groupby(of_one, lambda row: row['what']):
+			for what, run in groupby(of_one, lambda row: str(row['what'])):
 				alike = list(run)
 				shared += f'<td class="what" rowspan="{len(alike)}">{escape(WHAT.get(what, what))}</td>'
 				for row in alike:
@@ -296,7 +296,7 @@ class Page:
 			marks.append((first, _mark(self.sides.index(s['side']), x(i + 0.5), y(ms), 'm first' if first else 'm',
 				(3.4 if first else 2.6) if big else (2.4 if first else 1.5), title)))
 		# What is rare goes on top.
-		drawn += [mark for first, mark in sorted(marks, key=lambda m: m[0])]
+		drawn += [mark for first, mark in sorted(marks, key=lambda m: bool(m[0]))]
 		medians = []
 		for side in self.sides:
 			of = [ms for _i, s, ms in points if s['side'] == side]

@@ -252,7 +252,7 @@ def _row(timed: Timed, experiment: str, sides: Sequence[str], reason: str,
 	if not all(values):
 		return None
 	# By a clock of steps something may take no time, and have no ratio.
-	found = ratio(*values, unit='boots') if all(v > 0 for side in values for v in side) else Ratio(0.0)
+	found = ratio(values[0], values[1], unit='boots') if all(v > 0 for side in values for v in side) else Ratio(0.0)
 	verdict, why = judge(found, published, reason)
 	return {'experiment': experiment, 'group': group(experiment), 'what': timed.what,
 		'binds': timed.binds, 'median_ms': {s: median(v) for s, v in zip(sides, values)},

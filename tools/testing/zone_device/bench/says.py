@@ -134,10 +134,12 @@ def _stored(figures: _Counts, experiments: List[str], sides: List[str]) -> str:
 	"""What instructions do not show: one may fill a whole page."""
 	found, beside = [], []
 	for experiment in experiments:
-		whole = [figures.stored(figures.whole, experiment, s) for s in sides]
-		loop = [figures.stored(figures.loop, experiment, s) for s in sides]
-		if None in whole or None in loop:
+		stored = [(figures.stored(figures.whole, experiment, s), figures.stored(figures.loop, experiment, s))
+			for s in sides]
+		known = [(w, l) for w, l in stored if w is not None and l is not None]
+		if len(known) < len(sides):
 			continue
+		whole, loop = [w for w, _ in known], [l for _, l in known]
 		found.append(f'{experiment}: {whole[0]:.0f} and {whole[1]:.0f}')
 		if min(w - l for w, l in zip(whole, loop)) > MUCH_BESIDE:
 			beside.append(f'{experiment} ({whole[0] - loop[0]:.0f})')

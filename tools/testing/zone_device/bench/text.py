@@ -54,4 +54,4 @@ def text(result: Dict[str, Any]) -> List[str]:
 		lines += [f'Cannot judge: {result["cannot_judge"]}', '']
 	if result['cost']:
 		lines += _cost(result['cost'])
-	return lines + result['method'] + [''] + result['says']
+	return [*lines, *result['method'], '', *result['says']]

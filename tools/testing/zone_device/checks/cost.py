@@ -8,24 +8,21 @@ same table.
 """
 
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from host import process
-from host import packages
-from guest import plugin
 import report
-from guest import run
-from guest import target
-from kernel import tree
-from host.messages import Error, say
-from host.process import REPO
+from checks import Check
+from guest import build, plugin
 from guest.plugin import Settings, Watch
+from guest.target import Target
+from host.files import REPO
+from host.messages import Error, say
+from kernel.tree import Tree
+from outcome import Outcome
 
-TARGET = target.TARGETS['x86_64']
 BUDGETS = REPO / 'mm/tests/zone_device/cost_budget.json'
 # A budget may be exceeded by so much.
 SLACK = 1.02
@@ -41,7 +38,7 @@ KERNEL_ARGS = ('noreplace-smp',)
 
 
 @dataclass
-class Cost:
+class Counted:
 	"""What a call did, in all; @pages is how many struct pages it wrote."""
 	pages: int
 	counts: Dict[str, int]
@@ -56,7 +53,7 @@ class Table:
 	name: str
 	compiler: str
 	kernel: str
-	costs: Dict[str, Dict[str, Cost]] = field(default_factory=lambda: {LOOP: {}, WHOLE: {}})
+	costs: Dict[str, Dict[str, Counted]] = field(default_factory=lambda: {LOOP: {}, WHOLE: {}})
 
 
 def compiler(config: Path) -> str:
@@ -84,12 +81,12 @@ def read(table: Table, lines: Sequence[Sequence[str]], names: Dict[int, str]) ->
 		if words[0] != 'cost' or int(words[2]) not in names:
 			continue
 		counts = dict(zip(COUNTS, (int(w) for w in words[4:])))
-		table.costs[words[1]][names[int(words[2])]] = Cost(int(words[3]), counts)
+		table.costs[words[1]][names[int(words[2])]] = Counted(int(words[3]), counts)
 
 
-def measure(prepared: tree.Tree, name: str, on: target.Target = TARGET,
+def measure(prepared: Tree, name: str, on: Target,
 	    kernel_args: Sequence[str] = ()) -> Table:
-	run.build(prepared, on)
+	build.build(prepared, on)
 	kernel = plugin.load(prepared, on)
 	settings = Settings(mode='cost', watches=[Watch(kernel.need(n)) for n in (LOOP, WHOLE)],
 		suspends=('__schedule',))
@@ -169,40 +166,43 @@ def judge(table: Table, budgets: Dict[str, Any]) -> Tuple[List[str], Optional[st
 	return over, None
 
 
-def _tables() -> List[Table]:
-	packages.ensure(packages.of_targets([TARGET]))
-	origin = tree.source()
-	tested = tree.plan(origin)
-	wanted = [(tested, 'series' if tested.patches else 'tree')]
-	if tested.patches:
-		wanted.insert(0, (tree.plan(origin, series='none'), 'base'))
-	tables = []
-	for one, name in wanted:
-		with tree.using(one) as (prepared,):
-			tables.append(measure(prepared, name))
-	return tables
+class Cost(Check):
+	name = 'cost'
+	compares = True
+
+	def __init__(self, ours: bool = True) -> None:
+		"""@ours: it is the whole of our series, which the budgets are for."""
+		self.ours = ours
+
+	def depends_on(self) -> List[object]:
+		return [self.ours]
+
+	def run(self, tree: Tree, target: Target) -> Outcome:
+		tables = tables_of(tree, target)
+		outcome = Outcome(self.name, target.name, said=show(tables))
+		for table in tables:
+			outcome.figures.update({f'{table.name}: {function}(), {case}: {what}': cost.per_page(what)
+				for function, cases in table.costs.items() for case, cost in cases.items() for what in COUNTS})
+		if not self.ours or not tree.patches:
+			outcome.unknown = 'the budgets are for the whole of the series that comes with the suites'
+			return outcome
+		over, reason = judge(tables[-1], json.loads(BUDGETS.read_text()))
+		outcome.unknown = reason or ''
+		outcome.failures = [('over budget', over)] if over else []
+		outcome.passed, outcome.failed = int(not over and not reason), int(bool(over))
+		if outcome.passed:
+			outcome.said.append(f'within {BUDGETS.relative_to(REPO)}')
+		return outcome
 
 
-def cost() -> int:
-	tables = _tables()
-	print('\n'.join(show(tables)), flush=True)
-	process.write_output('JSON', json.dumps({t.name: as_json(t) for t in tables}, indent='\t') + '\n')
-	if tables[-1].name != 'series' or os.environ.get('SERIES') or os.environ.get('SERIES_UPTO'):
-		say('cost: the budgets are for the whole of the series that comes with the suites')
-		return 0
-	over, reason = judge(tables[-1], json.loads(BUDGETS.read_text()))
-	if reason:
-		say(f'cost: cannot judge: {reason}')
-	for line in over:
-		print(f'OVER BUDGET {line}')
-	if not over and not reason:
-		print(f'within {BUDGETS.relative_to(REPO)}', flush=True)
-	return 1 if over else 0
+def tables_of(tree: Tree, target: Target) -> List[Table]:
+	"""Of the base, if there is one apart, and of what is judged."""
+	tables = [measure(tree.base, 'base', target)] if tree.base else []
+	return [*tables, measure(tree, 'series' if tree.patches else 'tree', target)]
 
 
-def budget() -> int:
+def budget(tree: Tree, target: Target) -> None:
 	"""Makes what the series costs now its budget."""
-	table = _tables()[-1]
+	table = measure(tree, 'series', target)
 	BUDGETS.write_text(json.dumps(as_json(table), indent='\t') + '\n')
 	say(f'wrote {BUDGETS.relative_to(REPO)}; look at the difference before it is kept')
-	return 0

@@ -14,14 +14,17 @@ another checker, which finds its mutants here.
 import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, Tuple
 
-from host import process
-from guest import run
-from kernel import tree
+from checks import Check
+from checks.kunit import Series
+from guest import boot, build
+from guest.target import MAIN, TARGETS, Target
+from host.files import REPO
 from host.messages import Error
-from host.process import REPO
-from guest.target import TARGETS, Target
+from kernel import source, tree
+from kernel.tree import Tree
+from outcome import Outcome
 
 DIRECTORY = REPO / 'tools/testing/zone_device/mutants'
 
@@ -41,22 +44,18 @@ class Mutant:
 	def catchers(self, kind: str) -> List[str]:
 		return [what for k, what in self.caught_by if k == kind]
 
-
-@dataclass
-class Outcome:
-	mutant: Mutant
-	expected: str
-	# What noticed it: the expected one, or instead of it others.
-	seen: List[str]
-	problem: str = ''
-
-	@property
-	def ok(self) -> bool:
-		return self.expected in self.seen
+	def outcome(self, check: str, good: bool, what: str) -> Outcome:
+		"""@what has been seen of it, and whether that is as it has to be."""
+		return Outcome(check, self.name, passed=int(good), failed=int(not good),
+			cases=[(self.name, 'PASS' if good else 'FAIL')], said=[f'{self.name:<32} {what}'],
+			failures=[] if good else [(self.name, [what])])
 
 
 def read(path: Path) -> Mutant:
-	prose, caught, missed, target = [], [], [], 'x86_64'
+	prose: List[str] = []
+	caught: List[Tuple[str, str]] = []
+	missed: List[str] = []
+	target = MAIN.name
 	for line in path.read_text().splitlines():
 		if line.startswith(('diff ', '--- ')):
 			break
@@ -86,40 +85,35 @@ def load(kind: str, names: str = '*') -> List[Mutant]:
 	return sorted(found, key=lambda m: (m.target.name, m.name))
 
 
-def plan(mutant: Mutant, origin: Optional[tree.Source] = None) -> tree.Plan:
+def plan(mutant: Mutant, origin: source.Source) -> tree.Plan:
 	"""Our series with the mutant on top. One slot serves all of them: they
 	differ in a file or two, so each is a short build."""
-	return tree.plan(origin, series=tree.OUR_SERIES, extra=[mutant.path], slot='mutant')
+	return tree.plan(origin, series=source.OUR_SERIES, extra=[mutant.path], slot='mutant')
 
 
-def kunit(mutant: Mutant, origin: Optional[tree.Source] = None) -> Outcome:
-	"""Runs the suites on a mutant: the test that it names must fail."""
-	expected = mutant.catchers('kunit')[0]
-	outcome = Outcome(mutant, expected, [])
-	with tree.using(plan(mutant, origin)) as (prepared,):
-		failures = run.of_series(prepared).failures
-		if not failures:
-			run.build(prepared, mutant.target)
+class KunitMutant(Check):
+	"""The suites on a mutant: the test that it names must fail."""
+
+	name = 'mutant'
+
+	def __init__(self, mutant: Mutant) -> None:
+		self.mutant = mutant
+
+	def depends_on(self) -> List[object]:
+		return [self.mutant.name]
+
+	def run(self, tree: Tree, target: Target) -> Outcome:
+		expected = self.mutant.catchers('kunit')[0]
+		found = Series().run(tree, target)
+		if found.ok:
+			build.build(tree, target)
 			# One that hangs is noticed as well, and need not be waited for long.
-			verdict = run.boot(prepared, mutant.target, timeout=120)
-			failures, outcome.problem = verdict.failures, verdict.problem
-	for name, _ in failures:
+			found = boot.boot(tree, target, timeout=120)
 		# A parameter's own name comes after the test's.
-		test = '.'.join(name.split('.')[:2])
-		if test not in outcome.seen:
-			outcome.seen.append(test)
-	return outcome
-
-
-def report(outcomes: List[Outcome]) -> List[str]:
-	width = max(len(o.mutant.name) for o in outcomes)
-	lines = []
-	for o in outcomes:
-		others = [s for s in o.seen if s != o.expected]
-		more = f' and {len(others)} more' if others else ''
-		if o.ok:
-			lines.append(f'{o.mutant.name:<{width}}  caught by {o.expected}{more}')
+		seen = list(dict.fromkeys('.'.join(n.split('.')[:2]) for n, _ in found.failures))
+		others = [s for s in seen if s != expected]
+		if expected in seen:
+			what = f'caught by {expected}' + (f' and {len(others)} more' if others else '')
 		else:
-			lines.append(f'{o.mutant.name:<{width}}  NOT CAUGHT by {o.expected}; seen: '
-				f'{", ".join(o.seen) or o.problem or "nothing"}')
-	return lines
+			what = f'NOT CAUGHT by {expected}; seen: {", ".join(seen) or found.problem or "nothing"}'
+		return self.mutant.outcome(self.name, expected in seen, what)

@@ -7,7 +7,7 @@ reach is thrown away by the linker. So nothing here knows what the helpers of
 a series are called or where they stand.
 """
 
-import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -17,24 +17,22 @@ import shlex
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, List, Sequence, Set, Tuple
 
-from host import cache
-from host import process
-from host import machine
-from bench import native_report
-from host import packages
-from guest import run
-from kernel import tree
+from checks import Check
+from guest import build as kernel_build
+from guest.target import CONFIGS, MAIN, Target
+from host import cache, packages, process
+from host.files import REPO
 from host.messages import Error, say
-from host.process import REPO
-from guest.target import CONFIGS, Target
-from kernel.tree import Source, Tree
+from kernel.tree import Tree
+from outcome import Outcome
 
 HERE = REPO / 'tools/testing/zone_device/native'
 # Never booted: its build directory is the place for what is compiled here.
-TARGET = Target('native', 'x86_64', 'mm/mm_init.o', 'mm/mm_init.o', (), ('native',))
+TARGET = Target('native', dataclasses.replace(MAIN.arch, goal='mm/mm_init.o', image='mm/mm_init.o'), (), ('native',))
 CONFIG = CONFIGS / 'native.config'
 # The tree's text; __memcpy_flushcache() is in the second.
 TEXT = ('mm/mm_init.c', 'arch/x86/lib/usercopy_64.c')
@@ -84,20 +82,10 @@ PREFACE_SLOW = '''#include <linux/mm.h>
 '''
 
 
-@contextlib.contextmanager
-def variants(origin: Source, **how: Any) -> Iterator[List[Variant]]:
+def variants(tested: Tree) -> List[Variant]:
 	"""The reference first: the field-by-field path of the tree without the
-	series; failing such a tree, of the same tree with its fast path off.
-
-	@how is for tree.plan(), of the tree with the series."""
-	plans = [tree.plan(origin, **how)]
-	if plans[0].patches:
-		plans.append(tree.plan(origin, series='none'))
-	with tree.using(*plans) as trees:
-		yield _variants(trees[0], trees[-1])
-
-
-def _variants(tested: Tree, base: Tree) -> List[Variant]:
+	series; failing such a tree, of the same tree with its fast path off."""
+	base = tested.base or tested
 	if '-DZD_HEAD_TEMPLATE' in base.features:
 		found = [Variant('fields', base, 'its fast path off', PREFACE_SLOW)]
 	else:
@@ -112,9 +100,9 @@ def _variants(tested: Tree, base: Tree) -> List[Variant]:
 
 
 def _make(prepared: Tree, what: Sequence[str], log: Path, label: str) -> None:
-	if process.run([*run.make_command(prepared, TARGET), *what], env=run.environment(), log=log,
+	if process.run([*kernel_build.make_command(prepared, TARGET), *what], env=kernel_build.environment(), log=log,
 			label=label):
-		for line in run.first_errors(log):
+		for line in kernel_build.first_errors(log):
 			say(f'  {line}')
 		raise Error(f'native: {prepared.src / TEXT[0]} does not compile (log: {log})')
 
@@ -135,18 +123,18 @@ def kbuild(prepared: Tree) -> Path:
 	file; returns the build directory."""
 	build = prepared.build_dir(TARGET.name)
 	stamp = build / 'zone_device.stamp'
-	wanted = json.dumps([prepared.generation, CONFIG.read_text(), run.make_options(TARGET)])
+	wanted = json.dumps([prepared.generation, CONFIG.read_text(), kernel_build.make_options(TARGET)])
 	if stamp.is_file() and stamp.read_text() == wanted:
 		return build
 	cache.remove(stamp)
-	run.must_be_of_the_past(build)
+	kernel_build.must_be_of_the_past(build)
 	build.mkdir(parents=True, exist_ok=True)
 	log = build / 'build.log'
 	cache.remove(log)
 	label = f'native: preparing {prepared.dir.name}'
 	_make(prepared, [f'KCONFIG_ALLCONFIG={CONFIG}', 'allnoconfig'], log, label)
 	_check_config(build / '.config')
-	_make(prepared, [TARGET.goal], log, label)
+	_make(prepared, [TARGET.arch.goal], log, label)
 	stamp.write_text(wanted)
 	return build
 
@@ -165,15 +153,15 @@ def command_of(build: Path) -> List[str]:
 
 
 def _is_clang() -> bool:
-	return 'clang' in run.compiler()
+	return 'clang' in kernel_build.compiler()
 
 
-def _compiler() -> List[str]:
-	return run.make_options(TARGET)[-1][3:].split()
+def compiler() -> List[str]:
+	return kernel_build.make_options(TARGET)[-1][3:].split()
 
 
 def _do(command: Sequence[object], cwd: Path) -> str:
-	done = subprocess.run([str(c) for c in command], cwd=cwd, env=run.environment(), check=False,
+	done = subprocess.run([str(c) for c in command], cwd=cwd, env=kernel_build.environment(), check=False,
 		stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 	if done.returncode:
 		lines = (done.stderr or done.stdout).splitlines()
@@ -201,11 +189,10 @@ def _compile_text(variant: Variant, out: Path, sanitize: bool) -> List[Callable[
 	for source in TEXT:
 		# Only the file that chooses between the paths is to be misled.
 		extra = ['-include', preface] if source == TEXT[0] and variant.preface else []
-		steps.append(lambda c=[*command, *flags, *extra, '-c', '-o',
-			out / f'{Path(source).stem}.o', variant.tree.src / source]: _do(c, build))
-	steps.append(lambda c=[*command, *flags, '-I', HERE,
-		f'-DNATIVE_NAME={variant.name}', '-c', '-o', out / 'kernel_side.o',
-		HERE / 'kernel_side.c']: _do(c, build))
+		steps.append(partial(_do, [*command, *flags, *extra, '-c', '-o',
+			out / f'{Path(source).stem}.o', variant.tree.src / source], build))
+	steps.append(partial(_do, [*command, *flags, '-I', HERE, f'-DNATIVE_NAME={variant.name}', '-c', '-o',
+		out / 'kernel_side.o', HERE / 'kernel_side.c'], build))
 	return steps
 
 
@@ -249,7 +236,7 @@ def _in_parallel(steps: Sequence[Callable[[], object]]) -> None:
 
 
 def _stamp(chosen: Sequence[Variant], sanitize: bool) -> str:
-	facts: List[object] = [sanitize, CONFIG.read_text(), run.make_options(TARGET)]
+	facts: List[object] = [sanitize, CONFIG.read_text(), kernel_build.make_options(TARGET)]
 	facts += [[v.name, str(v.tree.dir), v.tree.generation, v.preface] for v in chosen]
 	facts += [p.read_text() for p in (*sorted(HERE.glob('*.[ch]')), Path(__file__))]
 	return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
@@ -265,8 +252,8 @@ def _must_differ(one: Path, other: Path) -> None:
 
 def build(chosen: Sequence[Variant], sanitize: bool = False) -> Path:
 	"""The program; it stays until something that it is made of changes."""
-	if platform.machine() != 'x86_64':
-		raise Error(f'native: this is {platform.machine()}; the program times x86-64 stores')
+	if platform.machine() != TARGET.arch.machine:
+		raise Error(f'native: this is {platform.machine()}; the program times stores of {TARGET.arch.machine}')
 	top = chosen[-1].tree.build_dir(TARGET.name) / ('sanitized' if sanitize else 'plain')
 	program, stamp = top / 'native', top / 'stamp'
 	for prepared in {v.tree.dir: v.tree for v in chosen}.values():
@@ -277,13 +264,12 @@ def build(chosen: Sequence[Variant], sanitize: bool = False) -> Path:
 	cache.remove(top)
 	top.mkdir(parents=True)
 	say('native: compiling' + (' with the sanitizers' if sanitize else ''))
-	compiler = [*_compiler(), '-O2', '-Wall', '-Wextra', '-fno-builtin', '-I', HERE, *_user_flags(sanitize)]
+	cc = [*compiler(), '-O2', '-Wall', '-Wextra', '-fno-builtin', '-I', HERE, *_user_flags(sanitize)]
 	steps: List[Callable[[], object]] = []
 	for variant in chosen:
 		steps += _compile_text(variant, top / variant.name, sanitize)
 	for name in PROGRAM:
-		steps.append(lambda n=name: _do([*compiler, '-c', '-o', top / Path(n).with_suffix('.o'),
-			HERE / n], top))
+		steps.append(partial(_do, [*cc, '-c', '-o', top / Path(name).with_suffix('.o'), HERE / name], top))
 	_in_parallel(steps)
 	if len(chosen) > 1 and chosen[0].preface:
 		_must_differ(top / chosen[0].name / 'mm_init.o', top / chosen[-1].name / 'mm_init.o')
@@ -294,7 +280,7 @@ def build(chosen: Sequence[Variant], sanitize: bool = False) -> Path:
 	glue = top / 'glue.c'
 	glue.write_text(_glue([v.name for v in chosen], missing))
 	# The kernel's code model has addresses that fit in 31 bits, and no PIE.
-	_do([*compiler, '-no-pie', '-Wl,-z,noexecstack', '-o', program, glue, *own, *linked], top)
+	_do([*cc, '-no-pie', '-Wl,-z,noexecstack', '-o', program, glue, *own, *linked], top)
 	stamp.write_text(wanted)
 	return program
 
@@ -303,7 +289,7 @@ def _user_flags(sanitize: bool) -> Tuple[str, ...]:
 	return ('-fno-pie', *(SANITIZE if sanitize else ()))
 
 
-def _run(program: Path, arguments: Sequence[str], timeout: float) -> Tuple[int, List[str], str]:
+def run_program(program: Path, arguments: Sequence[str], timeout: float) -> Tuple[int, List[str], str]:
 	out, err = program.with_name('output'), program.with_name('errors')
 	env = {**os.environ, 'ASAN_OPTIONS': 'detect_leaks=0:allow_user_segv_handler=1'}
 	try:
@@ -316,60 +302,36 @@ def _run(program: Path, arguments: Sequence[str], timeout: float) -> Tuple[int, 
 	return status, out.read_text(errors='replace').splitlines(), err.read_text(errors='replace')
 
 
-def compare(program: Path) -> Tuple[int, int]:
-	"""Every path against the reference; returns how many agreed, and not."""
-	status, lines, errors = _run(program, ['check'], 300)
-	passed = sum(1 for l in lines if l.startswith('ok '))
-	failed = sum(1 for l in lines if l.startswith('not ok '))
-	shown = [(a, b) for a, b in zip(['', *lines], lines) if b.startswith('not ok ')]
-	for detail, line in shown[:10]:
-		print(line)
-		if detail.startswith('#'):
-			print(f'    {detail[2:]}')
-	if len(shown) > 10:
-		print(f'    and {len(shown) - 10} more')
-	if status and not failed:
+def compare(program: Path) -> Outcome:
+	"""Every path against the reference."""
+	status, lines, errors = run_program(program, ['check'], 300)
+	outcome = Outcome('native', '', passed=sum(1 for l in lines if l.startswith('ok ')),
+		failed=sum(1 for l in lines if l.startswith('not ok ')))
+	# A line before says what differs.
+	for detail, line in zip(['', *lines], lines):
+		if line.startswith('not ok '):
+			outcome.failures.append((line[len('not ok '):], [detail[2:]] if detail.startswith('#') else []))
+	if status and not outcome.failed:
 		reports = [l for l in errors.splitlines() if 'ERROR:' in l or 'runtime error:' in l]
-		what = (reports or errors.strip().splitlines() or [f'exit status {status}'])[0]
-		print(f'not ok native: {what}')
-		failed += 1
-	return passed, failed
+		outcome.problem = (reports or errors.strip().splitlines() or [f'exit status {status}'])[0]
+	return outcome
 
 
-def check(origin: Optional[Source] = None, **how: Any) -> Tuple[int, int, int]:
-	"""For make check: passed, failed, skipped, under ASan and UBSan."""
-	if platform.machine() != 'x86_64':
-		print(f'skip native: this is {platform.machine()}, not x86_64')
-		return 0, 0, 1
-	with variants(origin or tree.source(), **how) as chosen:
+class Native(Check):
+	"""All paths of the tree's own text do the same, under ASan and UBSan."""
+
+	name = 'native'
+	compares = True
+
+	def run(self, tree: Tree, target: Target) -> Outcome:
+		if platform.machine() != TARGET.arch.machine:
+			return self._skipped(f'this is {platform.machine()}, not {TARGET.arch.machine}')
+		chosen = variants(tree)
 		if len(chosen) < 2:
-			print('skip native: the tree has no template path to compare')
-			return 0, 0, 1
-		passed, failed = compare(build(chosen, sanitize=True))
-	print(f'native: {passed} comparisons agree, {failed} do not (ASan, UBSan)', flush=True)
-	return passed, failed, 0
+			return self._skipped('the tree has no template path to compare')
+		outcome = compare(build(chosen, sanitize=True))
+		outcome.said = [f'native: {outcome.passed} comparisons agree, {outcome.failed} do not (ASan, UBSan)']
+		return outcome
 
-
-def bench() -> int:
-	"""make bench-native"""
-	packages.ensure(PACKAGES)
-	on = machine.machine(os.environ.get('CPU', ''))
-	plan = native_report.plan(on, os.environ.get('SIZE', ''), os.environ.get('ROUNDS', ''))
-	with variants(tree.source()) as chosen:
-		return _bench(chosen, on, plan)
-
-
-def _bench(chosen: List[Variant], on: machine.Machine, plan: native_report.Plan) -> int:
-	program = build(chosen)
-	if compare(program)[1]:
-		raise Error('native: the paths do not do the same, so that their times mean nothing')
-	status, lines, errors = _run(program, ['bench', *plan.arguments()], 3600)
-	if status:
-		raise Error(f'native: {(errors.strip().splitlines() or ["the program failed"])[0]}')
-	trees: Dict[str, str] = {v.name: ', '.join(filter(None, (v.tree.describe(), v.how)))
-		for v in chosen}
-	compiler = process.output([w for w in _compiler() if w != 'ccache'][:1] + ['--version']).splitlines()[0]
-	result = native_report.Result(on, plan, trees, compiler, lines)
-	print(result.text(), flush=True)
-	process.write_output('JSON', json.dumps(result.json(), indent=1) + '\n')
-	return 0
+	def _skipped(self, why: str) -> Outcome:
+		return Outcome(self.name, '', skipped=1, skips=[('native', why)], cases=[('native', 'SKIP')])

@@ -5,22 +5,18 @@ Boots the suites with a QEMU plugin that sees each store; docs/order.rst explain
 the rules.
 """
 
-import os
 from dataclasses import dataclass, field
-from typing import Callable, List, Sequence
+from typing import Callable, Dict, List, Sequence
 
-from host import process
-from host.messages import say
-from checks import mutants
-from host import packages
-from guest import plugin
-from guest import run
-from guest import target
-from kernel import tree
+from checks import Check
+from checks.mutants import Mutant
+from guest import boot, build, plugin
 from guest.plugin import Point, Settings, Watch
+from guest.target import Target
+from host.messages import Error, say
+from kernel.tree import Tree
 from kernel.vmlinux import Kernel, base_name
-
-TARGET = target.TARGETS['x86_64']
+from outcome import Outcome
 
 # What else is reported is a violation.
 WASTES = ('load-from-pending', 'partial-line', 'empty-drain')
@@ -47,7 +43,7 @@ class Found:
 @dataclass
 class Result:
 	name: str
-	verdict: run.Verdict
+	verdict: Outcome
 	kernel: Kernel
 	memmap: bool = False
 	entered: int = 0
@@ -55,7 +51,7 @@ class Result:
 	stores: int = 0
 	bytes: int = 0
 	drains: int = 0
-	totals: 'dict[str, int]' = field(default_factory=dict)
+	totals: Dict[str, int] = field(default_factory=dict)
 	found: List[Found] = field(default_factory=list)
 
 	@property
@@ -103,7 +99,8 @@ def message_settings(kernel: Kernel) -> Settings:
 
 
 @dataclass
-class Check:
+class Part:
+	"""Tests to run, and what to look for in them."""
 	filter: str
 	settings: Callable[[Kernel], Settings]
 	# A tree without it has nothing for the suite to call.
@@ -111,10 +108,10 @@ class Check:
 
 
 # Suites that put probes on non-temporal stores cannot be watched.
-CHECKS = (
-	Check('zone_device_init.*', memmap_settings),
-	Check('memcpy_streaming.*', copy_settings, '-DZD_COPY='),
-	Check('memcpy_streaming_drain.*', message_settings, '-DZD_DRAIN='),
+PARTS = (
+	Part('zone_device_init.*', memmap_settings),
+	Part('memcpy_streaming.*', copy_settings, '-DZD_COPY='),
+	Part('memcpy_streaming_drain.*', message_settings, '-DZD_DRAIN='),
 )
 
 
@@ -128,10 +125,10 @@ def function_settings(names: Sequence[str], starts: Sequence[str]) -> Callable[[
 	return settings
 
 
-def check(prepared: tree.Tree, kernel: Kernel, one: Check) -> Result:
+def judge(prepared: Tree, target: Target, kernel: Kernel, one: Part) -> Result:
 	settings = one.settings(kernel)
 	name = one.filter.split('.')[0] or 'all'
-	verdict, lines = plugin.boot(prepared, TARGET, kernel, settings, f'order-{name}', filter=one.filter)
+	verdict, lines = plugin.boot(prepared, target, kernel, settings, f'order-{name}', filter=one.filter)
 	result = Result(name, verdict, kernel, settings.memmap)
 	for key in ('entered', 'lost', 'stores', 'bytes', 'drains'):
 		setattr(result, key, plugin.number(lines, key))
@@ -191,61 +188,67 @@ def summary(result: Result) -> str:
 	return text
 
 
-def order() -> int:
-	packages.ensure(packages.of_targets([TARGET]))
-	names = os.environ.get('FUNCTIONS', '').split()
-	chosen = os.environ.get('FILTER', '')
-	checks: Sequence[Check] = CHECKS
-	if names:
-		checks = [Check(chosen, function_settings(names, os.environ.get('STARTS', '').split()))]
-	elif chosen:
-		checks = [Check(chosen, memmap_settings)]
-	with tree.using(tree.plan()) as (prepared,):
-		return 0 if _order(prepared, checks) else 1
+class Order(Check):
+	name = 'order'
+
+	def __init__(self, filter: str = '', functions: Sequence[str] = (), starts: Sequence[str] = ()) -> None:
+		self.parts: Sequence[Part] = PARTS
+		if functions:
+			self.parts = [Part(filter, function_settings(functions, starts))]
+		elif filter:
+			self.parts = [Part(filter, memmap_settings)]
+		self._asked = [filter, list(functions), list(starts)]
+
+	def depends_on(self) -> List[object]:
+		return [*self._asked]
+
+	def run(self, tree: Tree, target: Target) -> Outcome:
+		build.build(tree, target)
+		kernel = plugin.load(tree, target)
+		outcome = Outcome(self.name, target.name)
+		for part in self.parts:
+			name = part.filter.split('.')[0] or 'all'
+			if part.needs not in tree.features:
+				outcome.skipped += 1
+				outcome.skips.append((name, 'this tree has no such copy'))
+				outcome.cases.append((name, 'SKIP'))
+				continue
+			result = judge(tree, target, kernel, part)
+			outcome.run_seconds += result.verdict.run_seconds
+			outcome.cases.append((name, 'PASS' if result.ok else 'FAIL'))
+			for what, count in (('violations', result.violations), ('stores', result.stores),
+					('drains', result.drains), *result.totals.items()):
+				outcome.figures[f'{name}, {what}'] = count
+			outcome.said += [*details(result), summary(result)]
+			if result.ok:
+				outcome.passed += 1
+			else:
+				outcome.failed += 1
+				outcome.failures.append((name, [*details(result), summary(result)]))
+		return outcome
 
 
-def _order(prepared: tree.Tree, checks: Sequence[Check]) -> bool:
-	run.build(prepared, TARGET)
-	kernel = plugin.load(prepared, TARGET)
-	results = []
-	for one in checks:
-		if one.needs not in prepared.features:
-			print(f'order: {one.filter}: skipped, this tree has no such copy', flush=True)
-			continue
-		results.append(check(prepared, kernel, one))
-		print('\n'.join([*details(results[-1]), summary(results[-1])]), flush=True)
-	return all(r.ok for r in results)
-
-
-def _mutant(one: mutants.Mutant, origin: tree.Source) -> 'tuple[mutants.Outcome, str]':
-	with tree.using(mutants.plan(one, origin)) as (prepared,):
-		run.build(prepared, TARGET)
-		values = run.boot(prepared, TARGET, filter='zone_device*')
-		result = check(prepared, plugin.load(prepared, TARGET), CHECKS[0])
-	seen = [r for r, n in result.totals.items() if n and r not in WASTES]
-	outcome = mutants.Outcome(one, one.catchers('order')[0], seen, result.verdict.problem)
-	return outcome, 'no' if values.ok else 'yes'
-
-
-def order_mutants() -> int:
+class OrderMutant(Check):
 	"""Would the rules have noticed? And would values alone?"""
-	packages.ensure(packages.of_targets([TARGET]))
-	chosen = mutants.load('order', os.environ.get('MUTANTS', '*'))
-	origin = tree.source()
-	rows = [('mutant', 'rule', 'caught', 'also broken', 'KUnit alone notices')]
-	wrong = 0
-	for one in chosen:
-		outcome, noticed = _mutant(one, origin)
-		others = [r for r in outcome.seen if r != outcome.expected]
-		expected = 'no' if 'kunit' in one.missed_by else 'yes'
-		good = outcome.ok and noticed == expected
-		wrong += not good
-		rows.append((one.name, outcome.expected, 'yes' if outcome.ok else 'NO',
-			', '.join(others) or outcome.problem or '-',
-			noticed if noticed == expected else f'{noticed}, NOT AS EXPECTED'))
-		say(f'{one.name}: {"caught" if outcome.ok else "NOT CAUGHT"} by {outcome.expected}')
-	widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
-	for row in rows:
-		print('  '.join(f'{c:<{w}}' for c, w in zip(row, widths)).rstrip())
-	print(f'{len(chosen)} mutants, {wrong} not as expected', flush=True)
-	return 1 if wrong else 0
+
+	name = 'order-mutant'
+
+	def __init__(self, mutant: Mutant) -> None:
+		self.mutant = mutant
+
+	def depends_on(self) -> List[object]:
+		return [self.mutant.name]
+
+	def run(self, tree: Tree, target: Target) -> Outcome:
+		build.build(tree, target)
+		values = boot.boot(tree, target, filter='zone_device*')
+		result = judge(tree, target, plugin.load(tree, target), PARTS[0])
+		seen = [r for r, n in result.totals.items() if n and r not in WASTES]
+		expected = self.mutant.catchers('order')[0]
+		others = [r for r in seen if r != expected]
+		noticed, meant = ('no' if values.ok else 'yes'), ('no' if 'kunit' in self.mutant.missed_by else 'yes')
+		what = f'{"caught" if expected in seen else "NOT CAUGHT"} by {expected}; ' \
+			f'also broken: {", ".join(others) or result.verdict.problem or "-"}; KUnit alone notices: {noticed}'
+		if noticed != meant:
+			what += ', NOT AS EXPECTED'
+		return self.mutant.outcome(self.name, expected in seen and noticed == meant, what)

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Set, Tuple
 
 from host import cache
+from host import files
 from host import process
-from host.messages import say
+from host.messages import Error, say
 from host import locks
 from guest.target import Target
 
@@ -67,12 +68,12 @@ def _boots(qemu: str, image: Path) -> bool:
 		after = resource.getrusage(resource.RUSAGE_CHILDREN)
 		used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 		# One that KVM gave up on waits for a debugger; one that hangs spins.
-		if not any('KVM internal error' in l or 'mulation failure' in l for l in process.tail(log, 200)) \
+		if not any('KVM internal error' in l or 'mulation failure' in l for l in files.tail(log, 200)) \
 				and used < PROBE_SECONDS * SPINNING:
 			raise Busy() from None
 		return False
 	# One that panics exits with 0 as well.
-	return any('KTAP version' in line for line in process.tail(log, 200))
+	return any('KTAP version' in line for line in files.tail(log, 200))
 
 
 def kvm(qemu: str, image: Path) -> Tuple[bool, str]:
@@ -101,24 +102,24 @@ def _known(key: str, qemu: str, image: Path) -> bool:
 		if found['key'] == key:
 			return bool(found['boots'])
 	boots = _boots(qemu, image)
-	process.write_atomically(path, json.dumps({'key': key, 'boots': boots}))
+	files.write_atomically(path, json.dumps({'key': key, 'boots': boots}))
 	return boots
 
 
 def search_path(target: Target, image: Path, emulate: bool = False) -> str:
 	"""The PATH to run kunit.py with; @emulate says that it must be TCG."""
 	path = os.environ.get('PATH', os.defpath)
-	if not target.qemu:
+	if not target.arch.qemu:
 		return path
-	qemu = shutil.which(target.qemu)
+	qemu = shutil.which(target.arch.qemu)
 	if not qemu:
-		raise Error(f'{target.qemu}: no such command')
+		raise Error(f'{target.arch.qemu}: no such command')
 	if emulate:
 		use, why = False, 'a plugin can look into no other'
-	elif target.arch == 'x86_64' and os.uname().machine == 'x86_64':
+	elif target.arch.machine == os.uname().machine:
 		use, why = kvm(qemu, image)
 	else:
-		use, why = False, f'{target.arch} is not what this machine is'
+		use, why = False, f'{target.arch.name} is not what this machine is'
 	accelerator = f'{"KVM" if use else "TCG (no KVM)"}: {why}'
 	if accelerator not in _said:
 		_said.add(accelerator)
@@ -126,10 +127,10 @@ def search_path(target: Target, image: Path, emulate: bool = False) -> str:
 	if not use:
 		shims = cache.directory() / 'shim'
 		shims.mkdir(parents=True, exist_ok=True)
-		shim = shims / target.qemu
+		shim = shims / target.arch.qemu
 		text = _SHIM.format(qemu=shlex.quote(qemu))
 		if not shim.is_file() or shim.read_text() != text or not os.access(shim, os.X_OK):
-			temp = shims / f'.{target.qemu}.{os.getpid()}'
+			temp = shims / f'.{target.arch.qemu}.{os.getpid()}'
 			temp.write_text(text)
 			temp.chmod(0o755)
 			os.replace(temp, shim)

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
-from host import cache
-from host import process
-from host import locks
-from guest import run
+from host import cache, locks, process
+from guest import boot as guest
+from guest import build as built
 from host.messages import Error
-from host.process import REPO
+from host.files import REPO
+from arch import Arch
 from guest.target import Target
 from kernel.tree import Tree
 from kernel.vmlinux import Kernel, Symbol
+from outcome import Outcome
 
 SOURCES = REPO / 'tools/testing/zone_device/plugin'
 FLAGS = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-fPIC', '-shared', '-fvisibility=hidden']
@@ -73,7 +74,7 @@ def _compile(sources: Sequence[Path], plugin: Path) -> None:
 	temp = plugin.with_suffix('.new')
 	if process.run([compiler, *FLAGS, '-o', temp, *(s for s in sources if s.suffix == '.c'),
 			'-lpthread'], log=log):
-		raise Error(f'the QEMU plugin does not compile: {run.first_errors(log)[0]} (log: {log})')
+		raise Error(f'the QEMU plugin does not compile: {built.first_errors(log)[0]} (log: {log})')
 	temp.replace(plugin)
 
 
@@ -82,11 +83,12 @@ def memmap(kernel: Kernel) -> Tuple[int, int]:
 	return kernel.value('vmemmap_base'), kernel.value('zd_note_page_size')
 
 
-def _stubs(kernel: Kernel) -> List[int]:
+def _stubs(kernel: Kernel, arch: Arch) -> List[int]:
 	"""Where the CPU enters the kernel for interrupts and exceptions."""
-	named = kernel.matching(r'asm_(?:exc|sysvec)_\w+')
-	found = [s.addr for s in named]
-	for name in ('irq_entries_start', 'spurious_entries_start'):
+	if not arch.entries:
+		raise Error(f'the plugin cannot follow calls on {arch.name}')
+	found = [s.addr for s in kernel.matching(arch.entries)]
+	for name in arch.entry_tables:
 		table = kernel.need(name)
 		fresh = True
 		for addr, text in kernel.disassemble(table.addr, table.end):
@@ -98,7 +100,7 @@ def _stubs(kernel: Kernel) -> List[int]:
 	return sorted(set(found))
 
 
-def configure(kernel: Kernel, settings: Settings, config: Path, out: Path) -> None:
+def configure(kernel: Kernel, arch: Arch, settings: Settings, config: Path, out: Path) -> None:
 	lines = [f'out {out}', f'mode {settings.mode}']
 	if settings.memmap:
 		start, size = memmap(kernel)
@@ -109,7 +111,7 @@ def configure(kernel: Kernel, settings: Settings, config: Path, out: Path) -> No
 		lines.append(f'note {note.addr:x} {note.end:x} {kernel.need("zd_note_bytes").addr:x}')
 	lines.append(f'entry {kernel.need("__entry_text_start").addr:x} '
 		f'{kernel.need("__entry_text_end").addr:x}')
-	lines += [f'stub {a:x}' for a in _stubs(kernel)]
+	lines += [f'stub {a:x}' for a in _stubs(kernel, arch)]
 	lines += [f'suspend {s.addr:x}' for n in settings.suspends for s in kernel.copies(n)
 		if '.cold' not in s.name]
 	lines += [f'watch {w.function.addr:x} {w.function.name} {",".join(w.rules)} '
@@ -120,15 +122,15 @@ def configure(kernel: Kernel, settings: Settings, config: Path, out: Path) -> No
 
 
 def load(tree: Tree, target: Target) -> Kernel:
-	"""The kernel that run.build() made."""
+	"""The kernel that build.build() made."""
 	directory = tree.build_dir(target.name)
 	return Kernel(directory / 'vmlinux', tree.src, directory)
 
 
 def boot(tree: Tree, target: Target, kernel: Kernel, settings: Settings, name: str,
 	 filter: str = '', kernel_args: Sequence[str] = (), qemu_args: Sequence[str] = (),
-	 ) -> Tuple[run.Verdict, List[List[str]]]:
-	"""Boots with the plugin; returns the verdict and the words of each line
+	 ) -> Tuple[Outcome, List[List[str]]]:
+	"""Boots with the plugin; returns the outcome and the words of each line
 	that the plugin wrote."""
 	plugin = build()
 	directory = tree.build_dir(target.name)
@@ -137,13 +139,13 @@ def boot(tree: Tree, target: Target, kernel: Kernel, settings: Settings, name: s
 		if re.search(r"[\s,'\"\\]", str(path)):
 			raise Error(f'{path}: QEMU takes no plugin whose path has blanks, commas or quotes; set CACHE=')
 	cache.remove(out)
-	configure(kernel, settings, config, out)
-	verdict = run.boot(tree, target, filter=filter, kernel_args=(*KERNEL_ARGS, *kernel_args),
+	configure(kernel, target.arch, settings, config, out)
+	outcome = guest.boot(tree, target, filter=filter, kernel_args=(*KERNEL_ARGS, *kernel_args),
 		emulate=True, qemu_args=(*qemu_args, f'-plugin {plugin},config={config}'))
 	lines = [l.split() for l in out.read_text().splitlines()] if out.is_file() else []
 	if not lines or lines[-1] != ['end']:
-		verdict.problem = verdict.problem or f'the plugin wrote no report ({out})'
-	return verdict, lines
+		outcome.problem = outcome.problem or f'the plugin wrote no report ({out})'
+	return outcome, lines
 
 
 def number(lines: List[List[str]], key: str) -> int:

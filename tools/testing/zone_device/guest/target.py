@@ -2,10 +2,12 @@
 """target = arch + config: one entry of TARGETS a line. Add yours here."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Tuple
+from typing import Dict, Iterable, List, Tuple
 
+from arch import ARCHES, Arch
+from host import packages
+from host.files import REPO
 from host.messages import Error
-from host.process import REPO
 
 CONFIGS = REPO / 'tools/testing/zone_device/configs'
 
@@ -13,19 +15,11 @@ CONFIGS = REPO / 'tools/testing/zone_device/configs'
 @dataclass(frozen=True)
 class Target:
 	name: str
-	# As kunit.py and the kernel's Makefile know it.
-	arch: str
-	# What make builds, and where it ends up in the build directory.
-	goal: str
-	image: str
+	arch: Arch
 	# Directories of the suites that run there.
 	suites: Tuple[str, ...]
 	# Fragments in configs/, which come after the suites' own and win.
 	fragments: Tuple[str, ...]
-	# The command that boots it; '' where the image is a program itself.
-	qemu: str = ''
-	qemu_args: Tuple[str, ...] = ()
-	cross_compile: str = ''
 	# Seconds that its tests may take on a slow machine.
 	timeout: int = 300
 
@@ -39,19 +33,21 @@ class Target:
 		return options
 
 
-_X86: Dict[str, Any] = dict(arch='x86_64', goal='bzImage', image='arch/x86/boot/bzImage',
-	qemu='qemu-system-x86_64', qemu_args=('-smp 2', '-cpu max', '-m 2G'))
+_X86, _UM = ARCHES['x86_64'], ARCHES['um']
 
 TARGETS: Dict[str, Target] = {t.name: t for t in [
-	Target('uml', 'um', 'linux', 'linux', ('lib/tests',), ('uml',)),
-	Target('x86_64', suites=('mm/tests', 'lib/tests'), fragments=('x86_64',), **_X86),
-	Target('x86_64-kasan', suites=('mm/tests',), fragments=('x86_64', 'kasan'),
-		timeout=900, **_X86),
-	Target('x86_64-bench', suites=('mm/tests',), fragments=('x86_64', 'bench'),
-		timeout=1800, **_X86),
-	Target('x86_64-pointer', suites=('mm/tests',), fragments=('x86_64', 'pointer'), **_X86),
+	Target('uml', _UM, ('lib/tests',), ('uml',)),
+	Target('x86_64', _X86, ('mm/tests', 'lib/tests'), ('x86_64',)),
+	Target('x86_64-kasan', _X86, ('mm/tests',), ('x86_64', 'kasan'), 900),
+	Target('x86_64-bench', _X86, ('mm/tests',), ('x86_64', 'bench'), 1800),
+	Target('x86_64-pointer', _X86, ('mm/tests',), ('x86_64', 'pointer')),
 ]}
 DEFAULT = 'uml x86_64'
+# What make check builds with the series; without it, MAIN alone, which is also
+# where instruments look.
+CHECKED = 'uml x86_64 x86_64-pointer'
+MAIN = TARGETS['x86_64']
+BENCH = TARGETS['x86_64-bench']
 
 
 def chosen(names: str) -> List[Target]:
@@ -60,3 +56,8 @@ def chosen(names: str) -> List[Target]:
 		raise Error(f'TARGETS={unknown[0]}: no such target; there are {" ".join(TARGETS)}')
 	# One that is named twice is run once.
 	return [TARGETS[n] for n in dict.fromkeys(names.split())]
+
+
+def needs(targets: Iterable[Target]) -> List[packages.Need]:
+	"""What must be installed to build and boot them."""
+	return [*packages.to_build(), *(n for t in targets for n in t.arch.needs)]

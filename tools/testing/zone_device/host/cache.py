@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, List
 
 from host import locks
-from host.process import REPO, write_atomically
+from host.files import REPO, write_atomically
 from host.messages import Error, say
 
 # See the Cache Directory Tagging Specification: backup programs know the first
@@ -25,7 +25,7 @@ LOCK = '.lock'
 # What make clean removes; what is cut off halfway is in the last of them.
 CLEANED = ('trees', 'tmp', 'trash')
 # And make distclean, beyond that.
-KEPT = ('base', 'apt', 'bench', 'ccache', 'plugin', 'shim', 'sparse', 'kvm-probe.log', 'kvm.json',
+KEPT = ('base', 'outcomes', 'apt', 'bench', 'ccache', 'plugin', 'shim', 'sparse', 'kvm-probe.log', 'kvm.json',
 	'.kvm.lock', 'packages.log')
 
 

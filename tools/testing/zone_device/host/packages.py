@@ -5,12 +5,12 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, List, Sequence, Set
+from typing import List, Sequence, Set
 
 from host import cache
+from host import files
 from host import process
 from host.messages import Error, say
-from guest.target import Target
 
 
 @dataclass(frozen=True)
@@ -33,25 +33,17 @@ BUILD = [Need('make', 'make'), Need('flex', 'flex'), Need('bison', 'bison'), Nee
 	# Trees that differ in a file or two share the rest of their builds.
 	Need('ccache', 'ccache')]
 GCC = Need('gcc', 'gcc')
-# Of each arch, beyond BUILD.
-ARCH: Dict[str, List[Need]] = {
-	'um': [],
-	# objtool reads the object files that it checks.
-	'x86_64': [Need('gelf.h', 'libelf-dev'), Need('qemu-system-x86_64', 'qemu-system-x86')],
-}
 # To build a sparse that the kernel accepts.
 SPARSE = [Need('dpkg-source', 'dpkg-dev')]
 CHECKPATCH = [Need('perl', 'perl')]
+TYPES = [Need('mypy', 'mypy')]
 
 
-def of_targets(targets: Iterable[Target]) -> List[Need]:
-	needs = [*TREE, *BUILD]
+def to_build() -> List[Need]:
+	"""What any kernel needs."""
 	# A compiler that the user names is the user's to install.
-	if not os.environ.get('CC') and not os.environ.get('LLVM'):
-		needs.append(GCC)
-	for target in targets:
-		needs += ARCH[target.arch]
-	return needs
+	own = os.environ.get('CC') or os.environ.get('LLVM')
+	return [*TREE, *BUILD, *([] if own else [GCC])]
 
 
 def _has_apt() -> bool:
@@ -82,7 +74,7 @@ def ensure(needs: Sequence[Need]) -> None:
 	if not known or process.run(command, env=env, log=log, label='installing packages', keeps_locks=False):
 		process.run(['apt-get', '-q', 'update'], env=env, log=log, label='updating apt\'s lists')
 		if process.run(command, env=env, log=log, label='installing packages', keeps_locks=False):
-			errors: List[str] = [l for l in process.tail(log, 30) if l.startswith('E:')]
+			errors: List[str] = [l for l in files.tail(log, 30) if l.startswith('E:')]
 			raise Error(f'apt-get install {" ".join(names)} failed: '
 				f'{errors[0][3:] if errors else "no reason given"} (log: {log})')
 	left: Set[str] = {n.what for n in needs if n.missing()}

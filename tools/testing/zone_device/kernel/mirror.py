@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Callable, Dict, Optional, Set
 
 from host import cache
+from host.files import write_atomically
 from host import process
 from host.messages import Error
 
@@ -72,7 +73,7 @@ class Manifest:
 		return bool(self.generation)
 
 	def save(self) -> None:
-		process.write_atomically(self.path, json.dumps({'generation': self.generation,
+		write_atomically(self.path, json.dumps({'generation': self.generation,
 			'origin': self.origin, 'removed': sorted(self.removed), 'files': self.files}))
 
 

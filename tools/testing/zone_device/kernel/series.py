@@ -39,6 +39,11 @@ class Patch:
 	def touched(self) -> Set[str]:
 		return {os.fsdecode(a or b) for a, b in _TOUCHED.findall(self.text)}
 
+	def diff(self) -> bytes:
+		"""The patch without its message."""
+		start = re.search(rb'^(?:diff --git |--- \S|Index: )', self.text, re.M)
+		return self.text[start.start():] if start else self.text
+
 	def created(self) -> Set[str]:
 		return {os.fsdecode(m) for m in _CREATES.findall(self.text)}
 

@@ -9,8 +9,8 @@ written through. Only what changed is touched, so every build is incremental.
 
 import contextlib
 import hashlib
+import json
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -18,34 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
-from kernel import base
-from host import cache
-from host import process
-from host import locks
+from host import cache, locks, process
+from host.messages import Error
 from kernel import mirror
 from kernel import overlay as overlay_files
 from kernel import series as patches
-from host.messages import Error
-from host.process import REPO
 from kernel.mirror import Manifest
+from kernel.source import OUR_SERIES, Source, check_kernel, chosen as chosen_source, features
 
-OUR_SERIES = REPO / 'series'
-FEATURES = REPO / 'tools/testing/zone_device/features.sh'
 # As features.sh says that there is a streaming copy, and that it is called.
 COPY, STREAMS = '-DZD_COPY=', '-DZD_STREAMS'
 # Starts the signature, in a manifest, of a file that is not the source's own.
 MADE = 'made '
-
-
-@dataclass(frozen=True)
-class Source:
-	"""A kernel tree to start from."""
-	path: Path
-	# What names it to the user, and what the cache knows it by.
-	name: str
-	key: str
-	# One in the cache never changes; a user's tree is looked at on each run.
-	cached: bool = False
 
 
 @dataclass
@@ -54,7 +38,7 @@ class Tree:
 	dir: Path
 	source: Source
 	series: str
-	patches: List[str]
+	patches: Tuple[patches.Patch, ...]
 	# Files that a patch changed, and all that is not the source's own.
 	patched: Set[str]
 	produced: Set[str]
@@ -64,6 +48,8 @@ class Tree:
 	features: str = ''
 	# The series brings a streaming copy, and initialises no page by it.
 	copy_unused: bool = False
+	# The same kernel without the series, for checks that compare.
+	base: Optional['Tree'] = None
 
 	@property
 	def src(self) -> Path:
@@ -76,67 +62,6 @@ class Tree:
 		if self.patches:
 			return f'{self.source.name}, {len(self.patches)} patches of {self.series}'
 		return f'{self.source.name}, which has {self.features}' if self.features else self.source.name
-
-
-def kernel_version(path: Path) -> Optional[Tuple[int, int]]:
-	try:
-		with open(path / 'Makefile', errors='replace') as makefile:
-			head = makefile.read(2000)
-	except OSError:
-		return None
-	match = re.search(r'^VERSION = (\d+)\nPATCHLEVEL = (\d+)', head, re.M)
-	return (int(match.group(1)), int(match.group(2))) if match else None
-
-
-def check_kernel(path: Path, name: str) -> Tuple[int, int]:
-	if not path.is_dir():
-		raise Error(f'{name}: no such directory')
-	version = kernel_version(path)
-	if not version or not (path / 'mm').is_dir():
-		raise Error(f'{name} is not a Linux kernel tree')
-	oldest = '.'.join(map(str, base.OLDEST))
-	if version < base.OLDEST:
-		raise Error(f'{name} is Linux {version[0]}.{version[1]}, too old: '
-			f'the suites need {oldest} or newer')
-	for needed in ('mm/mm_init.c', 'tools/testing/kunit/kunit.py'):
-		if not (path / needed).is_file():
-			raise Error(f'{name} is not a complete kernel tree: it has no {needed}')
-	return version
-
-
-def features(path: Path) -> str:
-	"""What a tree has of the series, as compiler flags."""
-	return process.output(['sh', FEATURES, path]).strip()
-
-
-def user_tree(kdir: str) -> Source:
-	path = Path(os.path.realpath(cache.expand('KDIR', kdir)))
-	check_kernel(path, f'KDIR={kdir}')
-	digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
-	return Source(path, f'KDIR={kdir}', f'{cache.safe_name(path.name)}-{digest}')
-
-
-def applies(path: Path) -> bool:
-	chosen = patches.load(OUR_SERIES)
-	with tempfile.TemporaryDirectory() as temp:
-		try:
-			patches.apply(chosen, path, Path(temp))
-		except Error:
-			return False
-	return True
-
-
-def source() -> Source:
-	"""The source that KDIR= or KTARBALL= names, else the default one."""
-	kdir, archive = os.environ.get('KDIR'), os.environ.get('KTARBALL')
-	if kdir and archive:
-		raise Error('KDIR= and KTARBALL= are both given: which one?')
-	if kdir:
-		return user_tree(kdir)
-	path = base.tarball(cache.expand('KTARBALL', archive)) if archive else base.debian(applies)
-	name = f'KTARBALL={archive}' if archive else path.name
-	check_kernel(path, name)
-	return Source(path, name, path.name, cached=True)
 
 
 def staged(stage: Path) -> Iterator[str]:
@@ -242,7 +167,8 @@ def _slot(series: Optional[Path], upto: Optional[int], extra: Sequence[Path], ov
 		digest = hashlib.sha256(os.fsencode(os.path.realpath(series))).hexdigest()[:8]
 		name = f'{cache.safe_name(series.stem)[:60]}-{digest}'
 	if upto is not None:
-		name += f'-{upto}'
+		# One place for all of them: each is a short build after another.
+		name += '-steps'
 	for path in extra:
 		name += f'+{cache.safe_name(path.stem)}'
 	return name if overlay else f'{name}-bare'
@@ -287,7 +213,7 @@ def plan(origin: Optional[Source] = None, series: Union[None, str, Path] = None,
 	in the cache: trees that share one are turned into each other, which for
 	two that differ in a few .c files saves almost the whole of a build.
 	"""
-	origin = origin or source()
+	origin = origin or chosen_source()
 	version = check_kernel(origin.path, origin.name)
 	where = series_path(origin, series)
 	chosen = patches.load(where) if where else []
@@ -326,7 +252,7 @@ def _prepare(wanted: Plan) -> Tree:
 	made = features(place / 'src')
 	copy_unused = wanted.whole and COPY in made and STREAMS not in made \
 		and COPY not in features(copy)
-	return Tree(place, origin, wanted.name, [p.name for p in wanted.patches], patched, produced,
+	return Tree(place, origin, wanted.name, wanted.patches, patched, produced,
 		generation, wanted.version, made, copy_unused)
 
 
@@ -348,3 +274,32 @@ def using(*wanted: Plan) -> Iterator[List[Tree]]:
 			yield [_prepare(w) for w in wanted]
 		finally:
 			_in_use = False
+
+
+@contextlib.contextmanager
+def alone(wanted: Plan) -> Iterator[Tree]:
+	with using(wanted) as (prepared,):
+		yield prepared
+
+
+@contextlib.contextmanager
+def with_base(wanted: Plan) -> Iterator[Tree]:
+	"""A tree, and with it the same kernel without the series, if it has one."""
+	if not wanted.patches:
+		with alone(wanted) as prepared:
+			yield prepared
+		return
+	with using(wanted, plan(wanted.origin, series='none')) as (prepared, base):
+		prepared.base = base
+		yield prepared
+
+
+def digest(wanted: Plan) -> str:
+	"""A hash of all that a tree will be made of; of a patch, not its message."""
+	if wanted.origin.cached:
+		state = 'unpacked'
+	else:
+		with locks.locked(wanted.top / '.lock'):
+			state = _mirror(wanted.origin, wanted.top / 'mirror')
+	facts = [wanted.origin.key, state, wanted.overlay, *(p.diff().hex() for p in wanted.patches)]
+	return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -41,9 +41,9 @@ class Kernel:
 		self.build, self.source = build or image.parent, source
 		found: Dict[int, List[str]] = {}
 		for line in process.output(['nm', '-n', image]).splitlines():
-			addr, kind, name = line.split(None, 2)
+			where, kind, name = line.split(None, 2)
 			if kind not in 'aA' and not name.startswith(('__pfx_', '.L')):
-				found.setdefault(int(addr, 16), []).append(name)
+				found.setdefault(int(where, 16), []).append(name)
 		self._addrs = sorted(found)
 		self._by_addr = found
 		self._by_name: Dict[str, List[int]] = {}

@@ -13,7 +13,9 @@ from front_test import works
 from helper import Front
 from helper import Case, fake_kernel, patch_text
 
+from kernel import apt
 from kernel import base
+from kernel import source
 from kernel import tree
 from host.messages import Error
 
@@ -48,7 +50,7 @@ class Mirror(Case):
 
 	def setUp(self) -> None:
 		super().setUp()
-		release = mock.patch.object(base, '_os_release', return_value={'VERSION_CODENAME': 'bookworm'})
+		release = mock.patch.object(apt, '_os_release', return_value={'VERSION_CODENAME': 'bookworm'})
 		release.start()
 		self.addCleanup(release.stop)
 
@@ -57,23 +59,23 @@ class Mirror(Case):
 			'deb cdrom:[x]/ bookworm main\n'
 			'deb http://s/debian-security bookworm-security main\n'
 			'deb [arch=amd64 signed-by=/k.gpg] http://m/debian bookworm main contrib\n')
-		self.assertEqual(base.mirror(etc), '[arch=amd64 signed-by=/k.gpg] http://m/debian')
+		self.assertEqual(apt.mirror(etc), '[arch=amd64 signed-by=/k.gpg] http://m/debian')
 
 	def test_deb822(self) -> None:
 		etc = self.etc(**{'sources.list.d__debian_sources':
 			'Types: deb\nURIs: http://other/apt\nSuites: stable-x\nComponents: main\n\n'
 			'Types: deb deb-src\n# a comment\nURIs: http://m/debian\n'
 			'Suites: bookworm\n bookworm-updates\nComponents: main\nSigned-By: /k.gpg\n'})
-		self.assertEqual(base.mirror(etc), '[signed-by=/k.gpg] http://m/debian')
+		self.assertEqual(apt.mirror(etc), '[signed-by=/k.gpg] http://m/debian')
 
 	def test_disabled_or_none(self) -> None:
 		etc = self.etc(**{'sources.list.d__debian_sources': 'Types: deb\nEnabled: no\n'
 			'URIs: http://m/debian\nSuites: bookworm\nComponents: main\n'})
 		with self.assertRaisesRegex(Error, 'KDIR= or KTARBALL='):
-			base.mirror(etc)
+			apt.mirror(etc)
 
 	def test_versions_are_compared_as_numbers(self) -> None:
-		self.assertGreater(base.version_key('7.10.1-1'), base.version_key('7.9.20-1~bpo13+1'))
+		self.assertGreater(apt.version_key('7.10.1-1'), apt.version_key('7.9.20-1~bpo13+1'))
 
 
 def deb(where: Path, kernel: Path, package: str) -> Path:
@@ -120,20 +122,20 @@ class Fetch(Front):
 
 	def test_newest_that_the_series_applies_to(self) -> None:
 		series = self.series(patch_text(5, 'five'))
-		with mock.patch.object(tree, 'OUR_SERIES', series):
-			found = tree.source()
+		with mock.patch.object(source, 'OUR_SERIES', series):
+			found = source.chosen()
 			self.assertEqual(found.name, 'linux-source-7.2_7.2.13-1')
 			self.assertEqual(self.downloads(), "['7.3.4-1', '7.2.13-1']")
 			# What is there is not fetched again, network or not.
 			(self.play / 'offline').write_text('')
-			self.assertEqual(tree.source(), found)
+			self.assertEqual(source.chosen(), found)
 		self.assertEqual([p.name for p in (self.cache / 'base').iterdir() if p.name != '.lock'],
 			['linux-source-7.2_7.2.13-1'])
 
 	def test_none_fits(self) -> None:
-		with mock.patch.object(tree, 'OUR_SERIES', self.series(patch_text(5, 'a'), patch_text(5, 'b'))):
+		with mock.patch.object(source, 'OUR_SERIES', self.series(patch_text(5, 'a'), patch_text(5, 'b'))):
 			with self.assertRaisesRegex(Error, 'applies to none .*: 7.3.4-1, 7.2.13-1$'):
-				tree.source()
+				source.chosen()
 
 	def test_no_network_and_nothing_cached(self) -> None:
 		(self.play / 'offline').write_text('')
@@ -142,8 +144,8 @@ class Fetch(Front):
 	def test_interrupted_while_fetching(self) -> None:
 		self.interrupt('cache/base/.deb-*/reached', KDIR='', FAKE_SLOW='fetch')
 		self.assertEqual(list(self.cache.glob('base/linux*')), [])
-		with mock.patch.object(tree, 'OUR_SERIES', self.series(patch_text(5, 'five'))):
-			self.assertEqual(tree.source().name, 'linux-source-7.2_7.2.13-1')
+		with mock.patch.object(source, 'OUR_SERIES', self.series(patch_text(5, 'five'))):
+			self.assertEqual(source.chosen().name, 'linux-source-7.2_7.2.13-1')
 		self.assertEqual(list(self.cache.glob('base/.deb-*')), [])
 		self.assertWorks(KDIR='')
 

@@ -11,7 +11,8 @@ import helper  # noqa: F401: finds the tools
 from bench import result as bench_result
 from bench import guests as guest
 import report
-from guest import run
+from guest import boot
+from guest import build
 from kernel import tree
 from bench.result import Sample
 from bench.watch import Watcher
@@ -26,7 +27,7 @@ class Guest(unittest.TestCase):
 		stack = contextlib.ExitStack()
 		cls.addClassCleanup(stack.close)
 		cls.tree, = stack.enter_context(tree.using(tree.plan()))
-		run.build(cls.tree, guest.TARGET)
+		build.build(cls.tree, guest.TARGET)
 
 	def samples(self, log: List[str]) -> List[Sample]:
 		return bench_result.read(log, 'series', 0)
@@ -44,7 +45,7 @@ class Guest(unittest.TestCase):
 		self.assertGreater(watcher.resident, 64 << 20)
 
 	def test_namespaces_that_cannot_be_made(self) -> None:
-		verdict = run.boot(self.tree, guest.TARGET, kernel_args=guest.namespace_kernel(1),
+		verdict = boot.boot(self.tree, guest.TARGET, kernel_args=guest.namespace_kernel(1),
 			qemu_args=guest.namespace_qemu(self.tree, SIZE)[:-2])
 		self.assertEqual((verdict.passed, verdict.failed), (1, 1))
 		self.assertIn('ndctl create-namespace --mode=devdax', '\n'.join(report.failures(verdict)))

@@ -16,9 +16,11 @@ from bench import result as bench_result
 from bench import says as bench_says
 from bench import text as bench_text
 from bench import guests as guest
-from guest import run
+from guest import boot
+from guest import build
 from bench.result import AGAIN, ALL, FIRST, LOOP, PRINTED, REVIEWED, WHOLE, Published, Sample
 from host.messages import Error
+from outcome import Outcome
 from bench.stats import Ratio
 from bench.watch import Watcher
 
@@ -355,7 +357,7 @@ class Machine(Case):
 
 	def test_kvm_that_QEMU_gives_up(self) -> None:
 		log = self.dir / 'test.log'
-		verdict = run.Verdict('t', passed=1, log=log)
+		verdict = Outcome('kunit', 't', passed=1, log=log)
 		log.write_text('KTAP version 1\n')
 		watcher = Watcher()
 		self.assertEqual(guest._judged(verdict, watcher), ['KTAP version 1'])

@@ -12,7 +12,9 @@ import helper  # noqa: F401: finds the tools
 
 from host import process
 import report
-from guest import run
+from outcome import Outcome
+from guest import boot
+from guest import build
 from guest import target
 from kernel import tree
 
@@ -27,10 +29,10 @@ class Guest(unittest.TestCase):
 		stack = contextlib.ExitStack()
 		cls.addClassCleanup(stack.close)
 		cls.tree, = stack.enter_context(tree.using(tree.plan()))
-		run.build(cls.tree, X86)
+		build.build(cls.tree, X86)
 
-	def boot(self, **kwargs: object) -> run.Verdict:
-		return run.boot(self.tree, X86, **kwargs)  # type: ignore[arg-type]
+	def boot(self, **kwargs: object) -> Outcome:
+		return boot.boot(self.tree, X86, **kwargs)  # type: ignore[arg-type]
 
 	def assertNoGuest(self) -> None:
 		image = str(self.tree.build_dir(X86.name))
@@ -75,11 +77,11 @@ class Guest(unittest.TestCase):
 			f'[ "$1" = --version ] && exec {real} "$@"\n'
 			f'(sleep 1; kill -STOP $$) &\nexec {real} "$@"\n')
 		(bin / X86.qemu).chmod(0o755)
-		old, grace = os.environ['PATH'], run.GRACE
+		old, grace = os.environ['PATH'], boot.GRACE
 		self.addCleanup(os.environ.__setitem__, 'PATH', old)
-		self.addCleanup(setattr, run, 'GRACE', grace)
+		self.addCleanup(setattr, boot, 'GRACE', grace)
 		os.environ['PATH'] = f'{bin}{os.pathsep}{old}'
-		run.GRACE = 2
+		boot.GRACE = 2
 		verdict = self.boot(qemu_args=['-S'], timeout=3)
 		self.assertIn('hung', verdict.problem)
 		self.assertLess(verdict.run_seconds, 20)

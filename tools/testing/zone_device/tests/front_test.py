@@ -16,11 +16,17 @@ from pathlib import Path
 from typing import List
 from unittest import mock
 
-from helper import AS_NOBODY_SPECIAL, Case, Front, MM_INIT, REPO, TOOLS, patch_text, snapshot
+from helper import AS_NOBODY_SPECIAL, Case, fake_kernel, Front, MM_INIT, REPO, TOOLS, patch_text, snapshot
+from host import files
 from host import process
 from host import locks
 from host import packages
-import zd
+import judge
+from checks import Check
+from guest.target import MAIN, Target
+from kernel import tree
+from kernel.tree import Tree
+from outcome import Outcome
 
 from host.messages import Error
 
@@ -36,7 +42,7 @@ def works(*command: str) -> bool:
 class Kunit(Front):
 	def test_reports(self) -> None:
 		self.assertWorks(JSON=self.dir / 'r.json', JUNIT=self.dir / 'r.xml')
-		self.assertEqual(json.loads((self.dir / 'r.json').read_text())['uml']['passed'], 1)
+		self.assertEqual(json.loads((self.dir / 'r.json').read_text())['outcomes'][0]['passed'], 1)
 		self.assertIn('<testcase name="c"', (self.dir / 'r.xml').read_text())
 
 	def test_nothing_changed_builds_nothing(self) -> None:
@@ -113,7 +119,7 @@ class BadInput(Front):
 		self.assertOneSentence(self.kunit(JSON=self.dir / 'no/file'), 'cannot be written')
 
 	def test_unknown_command(self) -> None:
-		self.assertEqual(self.make('kunti').returncode, 2)
+		self.assertNotEqual(self.make('kunti').returncode, 0)
 
 	def test_cache_that_cannot_be_made(self) -> None:
 		(self.dir / 'file').write_text('')
@@ -204,19 +210,22 @@ class Vanished(Case):
 		for name in ('a', 'below/b', 'below/c'):
 			(self.dir / name).parent.mkdir(exist_ok=True)
 			(self.dir / name).write_text('12345')
-		self.assertEqual(process.size(self.dir), 15)
+		self.assertEqual(files.size(self.dir), 15)
 		real = os.lstat
 		with mock.patch('os.lstat', lambda path: real(f'{path}-gone' if str(path).endswith('/b') else path)):
-			self.assertEqual(process.size(self.dir), 10)
-		self.assertEqual(process.size(self.dir / 'none'), 0)
+			self.assertEqual(files.size(self.dir), 10)
+		self.assertEqual(files.size(self.dir / 'none'), 0)
 
-	def test_a_step_that_fails_for_it(self) -> None:
-		def step() -> int:
-			raise FileNotFoundError(2, 'No such file or directory', 'x')
-		with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(io.StringIO()):
-			counts = zd._step('sparse', step)
-		self.assertEqual((counts.passed, counts.failed), (0, 1))
-		self.assertEqual(said.getvalue(), 'sparse: FAILED\n')
+	def test_a_check_that_fails_for_it(self) -> None:
+		class Vanishes(Check):
+			name = 'sparse'
+
+			def run(self, tree: Tree, target: Target) -> Outcome:
+				raise FileNotFoundError(2, 'No such file or directory', 'x')
+		os.environ['KDIR'] = str(fake_kernel(self.dir / 'linux'))
+		with contextlib.redirect_stderr(io.StringIO()):
+			outcome, = judge.run([judge.Job(Vanishes(), MAIN, tree.plan(series='none'))])
+		self.assertEqual((outcome.status, outcome.problem), ('FAILED', 'no such file or directory'))
 
 
 class Packages(Case):

@@ -11,7 +11,9 @@ from helper import Case, DATA
 
 from guest import log as ktap
 import report
-from guest import run
+from outcome import Outcome
+from guest import boot
+from guest import build
 
 
 def golden(name: str) -> List[str]:
@@ -53,13 +55,13 @@ class Read(unittest.TestCase):
 
 
 class Judge(Case):
-	def judge(self, log: str, counts: object = None, status: int = 0, filter: str = '') -> run.Verdict:
+	def judge(self, log: str, counts: object = None, status: int = 0, filter: str = '') -> Outcome:
 		path = self.dir / 'test.log'
 		path.write_text(log)
 		result = self.dir / 'result.json'
 		if counts is not None:
 			result.write_text(json.dumps(counts))
-		return run.judge('x86_64', result, path, self.dir / 'kunit.log', status, filter)
+		return boot.judge('x86_64', result, path, self.dir / 'kunit.log', status, filter)
 
 	def counts(self, **misc: int) -> object:
 		return {'misc': misc, 'sub_groups': [{'name': 'stub', 'sub_groups': [], 'test_cases': [
@@ -91,7 +93,7 @@ class Judge(Case):
 
 	def test_reports(self) -> None:
 		v = self.judge((DATA / 'failed.log').read_text(), self.counts(passed=5, failed=1, skipped=4), 1)
-		good = run.Verdict('uml', passed=3, skips=[('s.c', 'no template: needs the series')])
+		good = Outcome('kunit', 'uml', passed=3, skips=[('s.c', 'no template: needs the series')])
 		text = '\n'.join(report.table([good, v]))
 		self.assertRegex(text, r'uml +3 +0 +0 +0\.0 +0\.0  ok')
 		self.assertRegex(text, r'x86_64 +5 +1 +4 .*FAILED')
@@ -100,11 +102,10 @@ class Judge(Case):
 		self.assertEqual(len([l for l in skips if 'no template' in l]), 1)
 		self.assertIn('stub.stub_param.n 3', '\n'.join(report.failures(v)))
 		os.environ.update(JSON=str(self.dir / 'all.json'), JUNIT=str(self.dir / 'all.xml'))
-		report.write_json([good, v])
+		report.write([good, v])
 		merged = json.loads((self.dir / 'all.json').read_text())
-		self.assertEqual(sorted(merged), ['uml', 'x86_64'])
-		self.assertEqual(merged['x86_64']['kunit']['misc']['passed'], 5)
-		report.write_junit([good, v])
+		self.assertEqual([o['subject'] for o in merged['outcomes']], ['uml', 'x86_64'])
+		self.assertEqual(merged['outcomes'][1]['passed'], 5)
 		root = ElementTree.parse(self.dir / 'all.xml').getroot()
 		suite = root.find('testsuite[@name="x86_64"]')
 		assert suite is not None

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The user-space program, its numbers, and what is said of them."""
 
-import contextlib
-import io
 import os
 import random
 import subprocess
@@ -15,6 +13,8 @@ from typing import List, Tuple
 from helper import Case, DATA
 
 from checks import native
+from kernel import tree
+from outcome import total
 from host.messages import Error
 from host.machine import Machine, machine
 from bench.native_report import Result, plan
@@ -61,7 +61,10 @@ class Commands(Case):
 	def test_a_tree_without_a_template_path_is_skipped(self) -> None:
 		os.environ['KDIR'] = str(self.kernel())
 		os.environ['SERIES'] = 'none'
-		self.assertEqual(native.check(), (0, 0, 1))
+		with tree.with_base(tree.plan()) as prepared:
+			outcome = native.Native().run(prepared, native.TARGET)
+		self.assertEqual((outcome.status, outcome.skipped), ('skipped', 1))
+		self.assertIn('no template path', outcome.skips[0][1])
 
 
 class Program(Case):
@@ -91,26 +94,27 @@ class Program(Case):
 			DATA / 'native_fake.c', *objects], check=True)
 		return program
 
-	def compare(self, program: Path) -> Tuple[int, int]:
-		self.said = io.StringIO()
-		with contextlib.redirect_stdout(self.said):
-			return native.compare(program)
+	def compare(self, program: Path) -> str:
+		outcome = native.compare(program)
+		self.said = '\n'.join([outcome.problem, *(l for _, lines in outcome.failures for l in lines)])
+		passed, failed, _skipped = total([outcome])
+		return f'{passed} passed, {failed} failed'
 
 	def test_two_that_do_the_same(self) -> None:
-		self.assertEqual(self.compare(self.program()), (170, 0))
+		self.assertEqual(self.compare(self.program()), '170 passed, 0 failed')
 
 	def test_a_byte_that_is_not_written(self) -> None:
-		self.assertEqual(self.compare(self.program('end[-1] ^= 1')), (0, 170))
+		self.assertEqual(self.compare(self.program('end[-1] ^= 1')), '0 passed, 170 failed')
 		self.assertIn('pfn 0 of 1, byte 63 of struct page: fields 0x01, memcpy 0x00',
-			self.said.getvalue())
+			self.said)
 
 	def test_a_store_past_the_range(self) -> None:
-		self.assertEqual(self.compare(self.program('*end = 1')), (0, 170))
-		self.assertIn('wrote outside of the range, 64 bytes from its start', self.said.getvalue())
+		self.assertEqual(self.compare(self.program('*end = 1')), '0 passed, 170 failed')
+		self.assertIn('wrote outside of the range, 64 bytes from its start', self.said)
 
 	def test_a_store_past_the_memmap_is_the_sanitizers(self) -> None:
-		self.assertEqual(self.compare(self.program('end[64 * 64] = 1', sanitize=True)), (0, 1))
-		self.assertIn('heap-buffer-overflow', self.said.getvalue())
+		self.assertEqual(self.compare(self.program('end[64 * 64] = 1', sanitize=True)), '0 passed, 1 failed')
+		self.assertIn('heap-buffer-overflow', self.said)
 
 	def test_a_call_of_what_is_not_there_is_named(self) -> None:
 		program = self.program('((void (*)(void))absent)()')
@@ -127,7 +131,7 @@ class Program(Case):
 	def test_samples_are_what_the_report_reads(self) -> None:
 		program = self.program()
 		chosen = plan(machine(''), '128M', '7')
-		status, lines, _errors = native._run(program, ['bench', *chosen.arguments()], 60)
+		status, lines, _errors = native.run_program(program, ['bench', *chosen.arguments()], 60)
 		self.assertEqual(status, 0)
 		result = Result(SMALL, chosen, {}, 'gcc', lines)
 		# Two variants of two orders and two limits; cold and warm; two backings.

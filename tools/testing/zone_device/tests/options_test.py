@@ -59,10 +59,10 @@ class Options(Front):
 		self.assertEqual(done.returncode, 0, done.stdout)
 
 	def test_a_compiler_of_llvm(self) -> None:
-		from guest import run
+		from guest import build
 		for llvm, wanted in (('1', 'clang'), ('-19', 'clang-19'), ('/opt/llvm/bin/', '/opt/llvm/bin/clang')):
 			os.environ['LLVM'] = llvm
-			self.assertEqual(run.compiler(), wanted)
+			self.assertEqual(build.compiler(), wanted)
 		self.assertOneSentence(self.kunit(LLVM='-99'), 'clang-99: no such compiler')
 
 

@@ -10,8 +10,10 @@ from helper import Case
 
 from checks import cost
 from checks import order
-from guest import run
+from guest import boot
+from guest import build
 from host.messages import Error
+from outcome import Outcome
 from kernel.vmlinux import Kernel
 
 SOURCE = '''
@@ -67,7 +69,7 @@ class Image(Case):
 
 	def test_report_names_pfn_and_offset(self) -> None:
 		watched = self.kernel.need('watched').addr
-		result = order.Result('s', run.Verdict('x86_64', passed=1), self.kernel, True, entered=1,
+		result = order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.kernel, True, entered=1,
 			totals={'partial-page': 3, 'empty-drain': 1})
 		result.found.append(order.Found('partial-page', 'watched', watched, watched + 1,
 			0xffffea0000000000 + 64 * 0x100 + 8, 0, 0))
@@ -79,12 +81,12 @@ class Image(Case):
 		self.assertFalse(result.ok)
 
 	def test_nothing_to_see_is_said_and_is_no_failure(self) -> None:
-		result = order.Result('s', run.Verdict('x86_64', passed=1), self.kernel, entered=5)
+		result = order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.kernel, entered=5)
 		self.assertIn('nothing non-temporal was seen', order.summary(result))
 		self.assertTrue(result.ok)
 
 	def test_a_run_in_which_nothing_was_watched_fails(self) -> None:
-		self.assertFalse(order.Result('s', run.Verdict('x86_64', passed=1), self.kernel).ok)
+		self.assertFalse(order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.kernel).ok)
 
 
 def _table(name: str, instructions: int) -> cost.Table:

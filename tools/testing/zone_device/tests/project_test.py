@@ -11,7 +11,7 @@ from helper import REPO, TOOLS
 import options as given
 from kernel import overlay
 from guest import target
-import zd
+import commands
 
 
 def options(path: Path) -> Set[str]:
@@ -44,7 +44,7 @@ class Project(unittest.TestCase):
 				self.assertIn('SPDX-License-Identifier: GPL-2.0', path.read_text()[:200], path)
 
 	def test_make_help_names_every_command(self) -> None:
-		self.assertEqual(set(zd.COMMANDS), set(given.COMMANDS))
+		self.assertEqual(set(commands.COMMANDS), set(given.COMMANDS))
 		makefile = (REPO / 'Makefile').read_text().replace('\\\n', ' ')
 		targets = re.search(r'^COMMANDS := (.*)$', makefile, re.M)
 		assert targets is not None

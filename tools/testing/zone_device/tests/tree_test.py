@@ -14,6 +14,7 @@ from helper import Case, MM_INIT, patch_text, snapshot
 
 from kernel import mirror
 from kernel import overlay
+from kernel import source
 from kernel import tree
 from host.messages import Error
 
@@ -184,8 +185,8 @@ class Prepare(Case):
 
 	def test_features_decide_on_the_default_series(self) -> None:
 		kdir = self.kernel()
-		self.assertEqual(tree.features(kdir), '')
-		self.assertEqual(tree.series_path(tree.user_tree(str(kdir))), tree.OUR_SERIES)
+		self.assertEqual(source.features(kdir), '')
+		self.assertEqual(tree.series_path(source.user_tree(str(kdir))), source.OUR_SERIES)
 		for name in ('memcpy_streaming', 'memcpy_nt', 'memcpy_nontemporal'):
 			(kdir / 'include/linux/string.h').write_text(
 				f'static inline void {name}(void *d, const void *s, size_t n)\n{{\n}}\n'
@@ -194,9 +195,9 @@ class Prepare(Case):
 				'static void __ref memmap_init_compound(struct page *h)\n{\n\ttail_template(h);\n}\n'
 				'void __ref memmap_init_zone_device(struct zone *zone,\n\t\t\tint x)\n{\n'
 				f'\t{name}(page, template, n);\n}}\n')
-			self.assertEqual(tree.features(kdir), f'-DZD_COPY={name} -DZD_DRAIN={name}_drain '
+			self.assertEqual(source.features(kdir), f'-DZD_COPY={name} -DZD_DRAIN={name}_drain '
 				'-DZD_STREAMS -DZD_HEAD_TEMPLATE -DZD_TAIL_TEMPLATE')
-			self.assertIsNone(tree.series_path(tree.user_tree(str(kdir))))
+			self.assertIsNone(tree.series_path(source.user_tree(str(kdir))))
 
 
 if __name__ == '__main__':

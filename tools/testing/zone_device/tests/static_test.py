@@ -9,9 +9,14 @@ from unittest import mock
 
 from helper import Case, patch_text
 
-from checks import lint
+from checks import sparse
+from checks.checkpatch import checkpatch
+from guest import build
+from guest.target import MAIN
 from kernel import overlay
-from guest import run
+from guest import boot
+from guest import build
+from kernel import source
 from kernel import tree
 from host.messages import Error
 
@@ -23,7 +28,7 @@ class Sparse(Case):
 		super().setUp()
 		self.kdir = self.kernel()
 		(self.kdir / 'scripts/checker-valid.sh').write_text(ACCEPTS)
-		self.origin = tree.user_tree(str(self.kdir))
+		self.origin = source.user_tree(str(self.kdir))
 		os.environ['SERIES'] = str(self.series(patch_text(5, 'five')))
 
 	def checker(self, accepted: bool, where: Path) -> Path:
@@ -34,11 +39,12 @@ class Sparse(Case):
 		return where
 
 	def findings(self, base: List[Tuple[str, str]], series: List[Tuple[str, str]]) -> Dict[str, List[str]]:
-		def warnings(_tree: object, _files: object, _sparse: object, name: str) -> List[Tuple[str, str]]:
+		def warnings(_tree: object, _target: object, _files: object, _sparse: object, name: str) -> List[Tuple[str, str]]:
 			return base if name == 'without' else series
-		with mock.patch.object(lint, '_warnings', warnings), \
-				mock.patch.object(lint, 'sparse_binary', return_value=Path('sparse')):
-			return {f: l for f, l in lint.sparse(self.origin).items() if l}
+		with mock.patch.object(sparse, '_warnings', warnings), \
+				mock.patch.object(sparse, 'sparse_binary', return_value=Path('sparse')):
+			with tree.with_base(tree.plan(self.origin)) as prepared:
+				return dict(sparse.Sparse().run(prepared, MAIN).failures)
 
 	def test_what_the_base_has_elsewhere_in_the_file_is_not_new(self) -> None:
 		self.assertEqual(self.findings([('mm/mm_init.c', 'mm/mm_init.c:9:1: warning: old')],
@@ -57,26 +63,26 @@ class Sparse(Case):
 		os.environ['PATH'] = f'{self.dir}/bin:{os.environ["PATH"]}'
 		def build(binary: Path) -> None:
 			self.checker(True, binary)
-		with mock.patch.object(lint, '_build_sparse', build):
-			self.assertEqual(lint.sparse_binary(self.kdir), self.cache / 'sparse/sparse')
+		with mock.patch.object(sparse, '_build_sparse', build):
+			self.assertEqual(sparse.sparse_binary(self.kdir), self.cache / 'sparse/sparse')
 		# The one that was built is used again.
-		with mock.patch.object(lint, '_build_sparse', side_effect=AssertionError):
-			lint.sparse_binary(self.kdir)
+		with mock.patch.object(sparse, '_build_sparse', side_effect=AssertionError):
+			sparse.sparse_binary(self.kdir)
 
 	def test_none_that_is_accepted(self) -> None:
 		os.environ['PATH'] = f'{self.dir}:{os.environ["PATH"]}'
-		with mock.patch.object(lint, '_build_sparse', lambda b: self.checker(False, b)), \
+		with mock.patch.object(sparse, '_build_sparse', lambda b: self.checker(False, b)), \
 				mock.patch('shutil.which', lambda n: None if n == 'sparse' else f'/usr/bin/{n}'):
 			with self.assertRaisesRegex(Error, 'refuses the newest sparse'):
-				lint.sparse_binary(self.kdir)
+				sparse.sparse_binary(self.kdir)
 
 	def said_by(self, recipe: str) -> List[Tuple[str, str]]:
 		with open(self.kdir / 'Makefile', 'a') as makefile:
 			makefile.write(f'mm/mm_init.o: ; {recipe}\n')
 		made = self.prepare(origin=self.origin)
 		made.build_dir('x86_64').mkdir(parents=True)
-		with mock.patch.object(run, 'configure'):
-			return lint._warnings(made, ['mm/mm_init.c'], Path('sparse'), 'x')
+		with mock.patch.object(build, 'configure'):
+			return sparse._warnings(made, MAIN, ['mm/mm_init.c'], Path('sparse'), 'x')
 
 	def test_reads_what_make_prints(self) -> None:
 		found = self.said_by('@echo "  CHECK   mm/mm_init.c"; '
@@ -95,8 +101,8 @@ class Checkpatch(Case):
 			'my $f = $ARGV[-1]; open F, $f; my $bad = grep { /bad/ } <F>;\n'
 			'print "$f:1: WARNING: bad\\n" if $bad; exit($bad ? 1 : 0);\n')
 		series = self.series(patch_text(5, 'good'), patch_text(15, 'bad'))
-		origin = tree.user_tree(str(kdir))
-		found = lint.checkpatch(origin, tree.plan(origin, series=series).patches)
+		origin = source.user_tree(str(kdir))
+		found = checkpatch(origin, tree.plan(origin, series=series).patches)
 		self.assertEqual(found['0001-change.patch'], [])
 		self.assertEqual(found['0002-change.patch'], ['0002-change.patch:1: WARNING: bad'])
 		self.assertTrue(any(n.startswith('mm/tests/') for n in found))

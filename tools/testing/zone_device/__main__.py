@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The front door's other side. Variables come through the environment, as make
+hands them down."""
+
+import io
+import signal
+import sys
+from typing import Any, List, NoReturn
+
+# Nothing is left in the clone, unless there is another place for it.
+sys.dont_write_bytecode = not sys.pycache_prefix
+
+import options
+from commands import COMMANDS, UNCACHED
+from host import cache, process
+from host.messages import Error, say
+
+
+def _interrupt(_signal: int, _frame: Any) -> NoReturn:
+	raise KeyboardInterrupt()
+
+
+def main(arguments: List[str]) -> int:
+	if arguments == ['help']:
+		print(options.usage())
+		return 0
+	if len(arguments) != 1 or arguments[0] not in COMMANDS:
+		print(f'usage: zone_device {"|".join(COMMANDS)}', file=sys.stderr)
+		return 2
+	# The end of a session or a CI job ends children as Ctrl-C does. What was
+	# started in the background ignores SIGINT until it is told not to.
+	for sig in process.ENDING:
+		# nohup, on the other hand, means what it says.
+		if sig != signal.SIGHUP or signal.getsignal(sig) != signal.SIG_IGN:
+			signal.signal(sig, _interrupt)
+	# Names in a user's tree need not be UTF-8.
+	for stream in (sys.stdout, sys.stderr):
+		if isinstance(stream, io.TextIOWrapper):
+			stream.reconfigure(errors='backslashreplace')
+	try:
+		options.check()
+		if arguments[0] not in UNCACHED:
+			cache.use()
+		return COMMANDS[arguments[0]]()
+	except Error as err:
+		say(f'error: {err}')
+		return 1
+	except OSError as err:
+		# A copy that fails names what it reads first, and what it writes second.
+		filename = err.filename2 or err.filename
+		name = f' ({filename})' if filename else ''
+		say(f'error: {(err.strerror or str(err)).lower()}{name}')
+		return 1
+	except KeyboardInterrupt:
+		say('interrupted; the next run takes up from here')
+		return 130
+
+
+if __name__ == '__main__':
+	sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0
+"""arch = what has to be known of an architecture. A port is one file here that
+defines ARCH, and a line of TARGETS in guest/target.py."""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from typing import Dict, Tuple
+
+from host.packages import Need
+
+
+@dataclass(frozen=True)
+class Arch:
+	# As kunit.py and the kernel's Makefile know it.
+	name: str
+	# What make builds, and where it ends up in the build directory.
+	goal: str
+	image: str
+	# What must be installed to build and boot it, beyond what all need.
+	needs: Tuple[Need, ...] = ()
+	# The command that boots it; '' where the image is a program itself.
+	qemu: str = ''
+	qemu_args: Tuple[str, ...] = ()
+	# What uname(2) calls a machine that can run it without emulation.
+	machine: str = ''
+	cross_compile: str = ''
+	# Sources that include the headers which a series touches, for sparse.
+	anchors: Tuple[str, ...] = ('mm/mm_init.c',)
+	# The functions by which interrupts and exceptions enter the kernel, for
+	# the QEMU plugin; '' where it cannot follow calls.
+	entries: str = ''
+	# Tables of such entries, one instruction sequence after the other.
+	entry_tables: Tuple[str, ...] = ()
+
+
+ARCHES: Dict[str, Arch] = {a.name: a for a in (
+	importlib.import_module(f'arch.{m.name}').ARCH for m in pkgutil.iter_modules(__path__))}

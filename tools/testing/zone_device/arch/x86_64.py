@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0
+"""x86_64, the one architecture that the series has a streaming copy for."""
+
+from arch import Arch
+from host.packages import Need
+
+ARCH = Arch('x86_64', 'bzImage', 'arch/x86/boot/bzImage',
+	# objtool reads the object files that it checks.
+	needs=(Need('gelf.h', 'libelf-dev'), Need('qemu-system-x86_64', 'qemu-system-x86')),
+	qemu='qemu-system-x86_64', qemu_args=('-smp 2', '-cpu max', '-m 2G'), machine='x86_64',
+	anchors=('mm/mm_init.c', 'arch/x86/lib/usercopy_64.c'),
+	entries=r'asm_(?:exc|sysvec)_\w+',
+	entry_tables=('irq_entries_start', 'spurious_entries_start'))

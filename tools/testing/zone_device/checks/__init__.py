@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0
+"""check = a question about a tree on a target, whose answer is an outcome."""
+
+from typing import List
+
+from guest.target import Target
+from kernel.tree import Tree
+from outcome import Outcome
+
+
+class Check:
+	"""A new one is a module here with a class like this one, and a line in
+	commands.py. run() may raise Error where it cannot be carried out."""
+
+	name = ''
+	# Whether tree.base is looked at too.
+	compares = False
+
+	def depends_on(self) -> List[object]:
+		"""What its outcome hangs on beyond tree, target and this project."""
+		return []
+
+	def run(self, tree: Tree, target: Target) -> Outcome:
+		raise NotImplementedError

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A prepared tree, configured and built for a target."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Dict, Iterator, List, Set
+
+import options
+from guest.target import Target
+from host import cache, files, process
+from host.messages import Error, say
+from kernel.tree import Tree
+
+KUNIT = 'tools/testing/kunit/kunit.py'
+# Seconds that a file's date may be ahead of the clock; file systems round.
+SKEW = 2.0
+
+
+def compiler() -> str:
+	"""As the kernel's Makefile has it: LLVM=1, LLVM=-19 or LLVM=/a/path/."""
+	llvm = os.environ.get('LLVM', '')
+	default = 'gcc' if not llvm else f'{llvm}clang' if llvm.endswith('/') \
+		else f'clang{llvm}' if llvm.startswith('-') else 'clang'
+	return os.environ.get('CC') or default
+
+
+def make_options(target: Target) -> List[str]:
+	"""Variables for the kernel's make, the same in each call: another CC in
+	one of them has Kconfig ask everything anew."""
+	found = [f'{v}={os.environ[v]}' for v in ('LLVM', 'KCFLAGS') if os.environ.get(v)]
+	cc = compiler()
+	if target.arch.cross_compile and not os.environ.get('CC') and not os.environ.get('LLVM'):
+		cc = f'{target.arch.cross_compile}gcc'
+	for word in cc.split():
+		if not word.startswith('-') and not shutil.which(word):
+			raise Error(f'{word}: no such compiler (CC={cc})')
+	if shutil.which('ccache') and 'ccache' not in cc:
+		cc = f'ccache {cc}'
+	return [*found, f'CC={cc}']
+
+
+def environment() -> Dict[str, str]:
+	env = {k: v for k, v in os.environ.items()
+		# What make passes down is meant for our Makefile, and its jobserver
+		# is not open to a make that is no child of it.
+		if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEOVERRIDES', 'MAKEFILE_LIST', 'O', 'ARCH',
+			'CROSS_COMPILE', 'KBUILD_OUTPUT', *options.KINDS)}
+	# Lets trees that differ in their place alone share what ccache knows.
+	env.setdefault('CCACHE_BASEDIR', str(cache.directory()))
+	env.setdefault('CCACHE_NOHASHDIR', '1')
+	env.setdefault('CCACHE_DIR', str(cache.directory() / 'ccache'))
+	# The compiler's own list of headers, which kbuild asks for, spares a miss
+	# the preprocessor's run that would find them.
+	env.setdefault('CCACHE_DEPEND', '1')
+	env['PYTHONDONTWRITEBYTECODE'] = '1'
+	env['LC_ALL'] = 'C'
+	return env
+
+
+def make_command(tree: Tree, target: Target) -> List[str]:
+	command = ['make', '-C', str(tree.src), f'O={tree.build_dir(target.name)}',
+		f'ARCH={target.arch.name}', *make_options(target), f'-j{process.jobs()}']
+	if target.arch.cross_compile:
+		command.append(f'CROSS_COMPILE={target.arch.cross_compile}')
+	return command
+
+
+def kunit_command(tree: Tree, target: Target, verb: str) -> List[str]:
+	command = [sys.executable, str(tree.src / KUNIT), verb, f'--build_dir={tree.build_dir(target.name)}',
+		f'--arch={target.arch.name}']
+	if target.arch.cross_compile:
+		command.append(f'--cross_compile={target.arch.cross_compile}')
+	return command
+
+
+def facts(target: Target) -> List[object]:
+	"""Everything but the tree that an image depends on."""
+	cc = make_options(target)
+	version = process.output([w for w in cc[-1][3:].split() if w != 'ccache'][:1] + ['--version'])
+	return [target.config_options(), cc, version.splitlines()[:1]]
+
+
+def _stamp(tree: Tree, target: Target) -> str:
+	return hashlib.sha256(json.dumps([tree.generation, *facts(target)]).encode()).hexdigest()
+
+
+def first_errors(log: Path) -> List[str]:
+	lines = log.read_text(errors='replace').splitlines()
+	for pattern in (r'\berror: |undefined reference|multiple definition|No space left', r'\*\*\* '):
+		found = [l for l in lines if re.search(pattern, l)]
+		if found:
+			return found[:8]
+	return lines[-8:]
+
+
+def _count_compiled(log: Path) -> Iterator[str]:
+	"""Says, each time it is asked, how many files the build has compiled."""
+	count = 0
+	place = 0
+	while True:
+		try:
+			with open(log, 'rb') as lines:
+				lines.seek(place)
+				new = lines.read()
+		except FileNotFoundError:
+			new = b''
+		count += len(re.findall(rb'^  (?:CC|AS) ', new, re.M))
+		# A line may be half written: count it when it is whole.
+		keep = new.rfind(b'\n') + 1
+		count -= len(re.findall(rb'^  (?:CC|AS) ', new[keep:], re.M))
+		place += keep
+		yield f'{count} files compiled, '
+
+
+def warnings(log: Path, tree: Tree, files: Set[str]) -> List[str]:
+	"""The compiler's warnings about @files, each once."""
+	found = []
+	for line in log.read_text(errors='replace').splitlines():
+		match = re.match(r'(\S+?):\d+:(?:\d+:)? (?:warning|error): ', line)
+		if not match or 'warning: ' not in line:
+			continue
+		# The compiler runs in the build directory.
+		name = os.path.normpath(os.path.join(tree.build_dir('x'), match.group(1)))
+		name = os.path.relpath(name, tree.src)
+		if name in files and line not in found:
+			found.append(line)
+	return found
+
+
+def configure(tree: Tree, target: Target) -> None:
+	build = tree.build_dir(target.name)
+	build.mkdir(parents=True, exist_ok=True)
+	log = build / 'config.log'
+	cache.remove(log)
+	command = [*kunit_command(tree, target, 'config'), *target.config_options(),
+		*(f'--make_options={o}' for o in make_options(target))]
+	if process.run(command, cwd=tree.src, env=environment(), log=log,
+			label=f'{target.name}: configuring'):
+		lines = [l for l in files.tail(log, 40) if l.strip()]
+		missing = [l for l in lines if l.startswith('Missing:')]
+		if missing:
+			raise Error(f'{target.name}: the kernel does not take {missing[0][9:]} (log: {log})')
+		raise Error(f'{target.name}: no configuration: {(lines or ["no output"])[-1]} (log: {log})')
+
+
+def must_be_of_the_past(directory: Path) -> None:
+	"""Make compares dates: it takes what was built while the clock was ahead
+	for newer than any change that is made now, and builds nothing."""
+	now = time.time()
+	for where, _directories, names in os.walk(directory):
+		for name in names:
+			path = os.path.join(where, name)
+			with contextlib.suppress(FileNotFoundError):
+				if os.lstat(path).st_mtime > now + SKEW:
+					say(f'{path} is dated in the future: all is built again')
+					cache.discard(directory)
+					return
+
+
+def build(tree: Tree, target: Target) -> Path:
+	"""Builds the kernel unless it is built already; returns the image."""
+	directory = tree.build_dir(target.name)
+	image, stamp = directory / target.arch.image, directory / 'zone_device.stamp'
+	wanted = _stamp(tree, target)
+	if image.is_file() and stamp.is_file() and stamp.read_text() == wanted:
+		return image
+	cache.remove(stamp)
+	must_be_of_the_past(directory)
+	configure(tree, target)
+	log = directory / 'build.log'
+	cache.remove(log)
+	compiled = _count_compiled(log)
+	start = time.monotonic()
+	if process.run([*make_command(tree, target), target.arch.goal], env=environment(), log=log,
+			label=f'{target.name}: building', status=lambda _pid: next(compiled)):
+		errors = first_errors(log)
+		if files.disk_full(directory) or any('No space left on device' in l for l in errors):
+			raise Error(f'{target.name}: no space left on device to build in ({directory})')
+		for line in errors:
+			say(f'  {line}')
+		raise Error(f'{target.name}: the kernel does not build (log: {log})')
+	say(f'{target.name}: built in {time.monotonic() - start:.0f} s '
+		f'({next(compiled).rstrip(", ")})')
+	for line in warnings(log, tree, tree.patched | tree.produced):
+		say(f'{target.name}: new warning: {line}')
+	stamp.write_text(wanted)
+	return image

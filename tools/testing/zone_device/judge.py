@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The loop over (tree, target, check): each is asked once, what is known
+already is said to be so, and what fails does not end the rest."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Dict, List, Sequence, Tuple
+
+import store
+from checks import Check
+from guest.target import Target
+from host.messages import Error, say
+from kernel import tree
+from kernel.tree import Plan, Tree
+from outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Job:
+	check: Check
+	target: Target
+	plan: Plan
+	# The make command that does the same, and what the tree is called.
+	command: str = ''
+	note: str = ''
+
+	def trees(self) -> Tuple[Plan, bool]:
+		"""What has to be prepared for it: jobs of a kind are done together."""
+		return self.plan, self.check.compares
+
+
+def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> List[Outcome]:
+	"""The outcomes, in the order of the jobs. With @fresh none is taken from
+	what is kept; with @keep_going a tree that cannot be prepared ends only the
+	jobs that need it. Raises Error."""
+	if not jobs:
+		return []
+	project = store.project()
+	digests: Dict[Plan, str] = {}
+	found: Dict[int, Outcome] = {}
+	open_jobs: List[Tuple[int, Job, str]] = []
+	for place, job in enumerate(jobs):
+		try:
+			key = _key_of(job, project, digests)
+		except (Error, OSError) as err:
+			if not keep_going:
+				raise
+			found[place] = _broken(job, err)
+			continue
+		known = None if fresh else store.find(key)
+		if known:
+			say(f'{_title(job)}: {known.status}, known since {known.kept}; FRESH=1 asks again')
+			found[place] = _finish(job, known)
+		else:
+			open_jobs.append((place, job, key))
+	for (wanted, compares), group in groupby(open_jobs, lambda o: o[1].trees()):
+		try:
+			_run_together(wanted, compares, list(group), digests, found)
+		except (Error, OSError) as err:
+			if not keep_going:
+				raise
+			for place, job, _key in [o for o in open_jobs if o[1].trees() == (wanted, compares)]:
+				found.setdefault(place, _broken(job, err))
+	return [found[place] for place in sorted(found)]
+
+
+def _key_of(job: Job, project: str, digests: Dict[Plan, str]) -> str:
+	if job.plan not in digests:
+		digests[job.plan] = tree.digest(job.plan)
+	return store.key([project, digests[job.plan], store.facts(job.target), job.check.name,
+		job.check.depends_on()])
+
+
+def _run_together(wanted: Plan, compares: bool, group: List[Tuple[int, Job, str]],
+		  digests: Dict[Plan, str], found: Dict[int, Outcome]) -> None:
+	with (tree.with_base if compares else tree.alone)(wanted) as prepared:
+		say(f'kernel: {prepared.describe()}')
+		for place, job, key in group:
+			found[place] = _ask(job, prepared, key)
+	# A tree that was changed while it was tested is not what the key says.
+	if not wanted.origin.cached and tree.digest(wanted) != digests[wanted]:
+		say('the kernel tree was changed meanwhile: the outcomes are not kept')
+		for _place, _job, key in group:
+			store.forget(key)
+
+
+def _ask(job: Job, prepared: Tree, key: str) -> Outcome:
+	try:
+		outcome = job.check.run(prepared, job.target)
+	except (Error, OSError) as err:
+		return _broken(job, err)
+	store.keep(key, outcome)
+	return _finish(job, outcome)
+
+
+def _finish(job: Job, outcome: Outcome) -> Outcome:
+	outcome.command = job.command
+	outcome.subject = ' '.join(filter(None, (outcome.subject, job.note)))
+	if outcome.said:
+		print('\n'.join(outcome.said), flush=True)
+	return outcome
+
+
+def _title(job: Job) -> str:
+	return ' '.join(filter(None, (job.check.name, job.target.name, job.note)))
+
+
+def _broken(job: Job, err: Exception) -> Outcome:
+	"""It could not be carried out, which is no reason to go on as if it had."""
+	what = str(err) if isinstance(err, Error) else (getattr(err, 'strerror', '') or str(err)).lower()
+	say(f'error: {what}')
+	return Outcome(job.check.name, ' '.join(filter(None, (job.target.name, job.note))), problem=what,
+		command=job.command)
+
+
