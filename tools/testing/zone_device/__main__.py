@@ -2,17 +2,28 @@
 """The front door's other side. Variables come through the environment, as make
 hands them down."""
 
-import io
+import os
 import signal
 import sys
 from typing import Any, List, NoReturn
+
+
+def _leave(_signal: int, _frame: Any) -> NoReturn:
+	"""As long as there is nothing to clean up."""
+	os.write(2, b'zone_device: interrupted; the next run takes up from here\n')
+	os._exit(130)
+
+
+signal.signal(signal.SIGINT, _leave)
+
+import io
 
 # Nothing is left in the clone, unless there is another place for it.
 sys.dont_write_bytecode = not sys.pycache_prefix
 
 import options
 from commands import COMMANDS, UNCACHED
-from host import cache, process
+from host import cache, files, process
 from host.messages import Error, say
 
 
@@ -41,6 +52,7 @@ def main(arguments: List[str]) -> int:
 		options.check()
 		if arguments[0] not in UNCACHED:
 			cache.use()
+			files.forget_outputs()
 		return COMMANDS[arguments[0]]()
 	except Error as err:
 		say(f'error: {err}')

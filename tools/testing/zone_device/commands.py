@@ -39,7 +39,7 @@ def _fresh() -> bool:
 
 def _again(command: str) -> str:
 	"""The command that asks the same again."""
-	return ' '.join(filter(None, (f'make {command}', options.given())))
+	return ' '.join(filter(None, (f'make {command}', options.typed())))
 
 
 def _words(name: str) -> List[str]:

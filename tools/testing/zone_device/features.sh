@@ -11,6 +11,8 @@ tree=${1:-.}
 string_h=$tree/include/linux/string.h
 mm_init=$tree/mm/mm_init.c
 flags=
+# What is no file may wait for somebody to write to it.
+[ -f "$string_h" ] && [ -f "$mm_init" ] || exit 0
 
 # A function's body: kernel style puts its closing brace alone in column 0.
 body()
@@ -34,7 +36,7 @@ for copy in memcpy_streaming memcpy_nt memcpy_nontemporal; do
 	flags="$flags -DZD_COPY=$copy"
 	defines ${copy}_drain "$string_h" "$tree"/arch/*/include/asm/string*.h &&
 		flags="$flags -DZD_DRAIN=${copy}_drain"
-	grep -qs "\<$copy(" "$mm_init" && flags="$flags -DZD_STREAMS"
+	grep -vs '^[[:space:]]*/\?\*' "$mm_init" | grep -q "\<$copy(" && flags="$flags -DZD_STREAMS"
 	break
 done
 

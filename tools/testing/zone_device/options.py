@@ -12,7 +12,11 @@ from typing import Callable, Dict, List
 
 from host import cache
 from host import process
+from host.files import REPO
 from host.messages import Error
+
+# What results are called, where they may replace former ones.
+RESULTS = ('.json', '.xml', '.html')
 
 
 def _nothing(_name: str, _value: str) -> None:
@@ -41,6 +45,14 @@ def _input(name: str, value: str) -> None:
 		raise Error(f'{name}={value}: no such file or directory')
 
 
+def _not_ours(name: str, value: str, real: Path) -> None:
+	cached = cache.is_in(real, cache.directory()) and not cache.is_in(real, cache.directory() / 'bench')
+	parts = [REPO / n for n in ('lib', 'mm', 'series', 'tools', '.git', '.ci')]
+	tracked = [p for p in REPO.iterdir() if p.is_file()] if real.parent == REPO and real.suffix not in RESULTS else []
+	if cached or real in tracked or any(cache.is_in(real, p) for p in parts):
+		raise Error(f'{name}={value} is a file of {"the cache" if cached else "this project"}: name another one')
+
+
 def _output(name: str, value: str) -> None:
 	"""A file to write must be one that can be written, and no input."""
 	if value == '-':
@@ -53,6 +65,9 @@ def _output(name: str, value: str) -> None:
 	if not os.access(path.parent, os.W_OK):
 		raise Error(f'{name}={value} cannot be written: permission denied')
 	real = Path(os.path.realpath(path))
+	if not real.parent.is_dir():
+		raise Error(f'{name}={value} cannot be written: there is no directory {real.parent}')
+	_not_ours(name, value, real)
 	for other, kind in KINDS.items():
 		given = os.environ.get(other)
 		if not given or other == name or given == 'none' or kind not in (_input, _output):
@@ -99,6 +114,8 @@ VARIABLES = [
 	Variable('TIMEOUT', 's', 'a guest that takes longer has hung', _count),
 	Variable('CACHE', 'dir', 'default: ~/.cache/zone-device-kunit', _path),
 ]
+# A blank one is what is left of a variable that was not set.
+MEANT = [v.name for v in VARIABLES if v.check in (_input, _output, _path, _count_from_zero)]
 KINDS = {v.name: v.check for v in VARIABLES}
 
 COMMANDS = {
@@ -134,7 +151,7 @@ def usage() -> str:
 	return '\n'.join(lines)
 
 
-def given() -> str:
+def typed() -> str:
 	"""What says which tree is meant, as it would be typed."""
 	return ' '.join(f'{v}={shlex.quote(os.environ[v])}' for v in ('KDIR', 'KTARBALL', 'SERIES', 'SERIES_UPTO',
 		'CC', 'LLVM') if os.environ.get(v))
@@ -154,18 +171,21 @@ def _given_to_make() -> Dict[str, str]:
 		words = shlex.split(overrides.replace('$$', '$')) if found else []
 	except ValueError:
 		words = overrides.split()
-	return dict(w.split('=', 1) for w in words if re.match(r'\w+=', w))
+	pairs = [re.match(r'([^=\s]+?)[:+?!]*=(.*)', w, re.S) for w in words]
+	return {p.group(1): p.group(2) for p in pairs if p}
 
 
 def check() -> None:
 	"""Refuses what cannot be meant, in one sentence, before anything is done."""
 	known = [v.name for v in VARIABLES]
-	for name in _given_to_make():
+	for name, value in _given_to_make().items():
+		if name in MEANT and not value.strip():
+			raise Error(f'{name}= is blank: give it a value, or leave it out')
 		if name not in known:
 			close = nearest(name, known)
 			raise Error(f'{name}= is no variable of this project' + (f'; is {close}= meant?' if close
 				else '; make help lists them'))
 	for variable in VARIABLES:
-		value = os.environ.get(variable.name)
-		if value:
-			variable.check(variable.name, value)
+		given = os.environ.get(variable.name)
+		if given:
+			variable.check(variable.name, given)

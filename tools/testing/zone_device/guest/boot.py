@@ -50,6 +50,7 @@ def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str
 	outcome = judge(target.name, result, log, kunit_log, exit_status, filter)
 	outcome.run_seconds = time.monotonic() - start
 	if expired or outcome.run_seconds >= limit:
+		outcome.empty = False
 		hung = f'the guest hung and was stopped after {limit} s'
 		outcome.problem = f'{outcome.problem}; then {hung}' if outcome.panicked \
 			else hung + _where(log)
@@ -93,8 +94,9 @@ def judge(target: str, result: Path, log: Path, kunit_log: Path, status: int,
 	elif not seen.started:
 		outcome.problem = 'the kernel printed no test results'
 	elif not outcome.passed + outcome.failed + outcome.skipped:
-		outcome.problem = f'no test matches FILTER={filter}' if filter else 'no test ran'
-		outcome.empty = bool(filter)
+		# A guest that dies before its first result has a plan, too.
+		outcome.empty = bool(filter) and any(l.strip().endswith('1..0') for l in _lines(log)) and not seen.last
+		outcome.problem = f'no test matches FILTER={filter}' if outcome.empty else 'no test ran'
 	elif seen.splats:
 		outcome.problem = f'the kernel complained: {seen.splats[0]}'
 	elif counts.get('errors', 0):

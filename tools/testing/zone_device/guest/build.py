@@ -51,7 +51,9 @@ def environment() -> Dict[str, str]:
 		# What make passes down is meant for our Makefile, and its jobserver
 		# is not open to a make that is no child of it.
 		if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEOVERRIDES', 'MAKEFILE_LIST', 'O', 'ARCH',
-			'CROSS_COMPILE', 'KBUILD_OUTPUT', *options.KINDS)}
+			'CROSS_COMPILE', *options.KINDS)
+		# What would change the build, and is not what a build remembers.
+		and not re.match(r'KBUILD_|K\w*FLAGS|HOST\w*FLAGS|LDFLAGS|C_INCLUDE_PATH|CPATH', k)}
 	# Lets trees that differ in their place alone share what ccache knows.
 	env.setdefault('CCACHE_BASEDIR', str(cache.directory()))
 	env.setdefault('CCACHE_NOHASHDIR', '1')
@@ -169,7 +171,7 @@ def build(tree: Tree, target: Target) -> Path:
 	directory = tree.build_dir(target.name)
 	image, stamp = directory / target.arch.image, directory / 'zone_device.stamp'
 	wanted = _stamp(tree, target)
-	if image.is_file() and stamp.is_file() and stamp.read_text() == wanted:
+	if image.is_file() and stamp.is_file() and stamp.read_text(errors='replace') == wanted:
 		return image
 	cache.remove(stamp)
 	must_be_of_the_past(directory)

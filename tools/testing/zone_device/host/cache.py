@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 import uuid
 from pathlib import Path
 from typing import Any, List
@@ -71,8 +72,20 @@ def _refuse_bad_place(where: Path) -> None:
 		raise Error(f'{where} has {odd.group()!r} in its name, and make takes no such path to build in: '
 			'name another directory by CACHE=')
 	kdir = os.environ.get('KDIR')
-	if kdir and is_in(where, Path(os.path.realpath(kdir))):
+	if kdir and is_in(where, Path(os.path.realpath(expand('KDIR', kdir)))):
 		raise Error(f'CACHE={where} lies in KDIR={kdir}, which is only read: name another directory')
+
+
+def _is_lock(path: Path) -> bool:
+	info = os.lstat(path)
+	return path.name == LOCK and stat.S_ISREG(info.st_mode) and not info.st_size
+
+
+def _refuse_links(where: Path) -> None:
+	"""What is behind a link need not be ours."""
+	for name in (*CLEANED, *KEPT, LOCK):
+		if (where / name).is_symlink():
+			raise Error(f'{where / name} is a link: name the directory that is meant by CACHE=')
 
 
 def _make(where: Path) -> None:
@@ -80,7 +93,7 @@ def _make(where: Path) -> None:
 	where.mkdir(parents=True, exist_ok=True)
 	if _tagged(where):
 		return
-	others = [n for n in os.listdir(where) if not n.startswith((LOCK, f'.{TAG}'))]
+	others = [n for n in os.listdir(where) if not n.startswith(f'.{TAG}.') and not _is_lock(where / n)]
 	if others:
 		raise Error(f'CACHE={where} holds {sorted(others)[0]} and is no cache of this project '
 			f'({TAG} is missing): name a new or an empty directory')
@@ -92,6 +105,7 @@ def use() -> None:
 	end of the process."""
 	where = directory()
 	_refuse_bad_place(where)
+	_refuse_links(where)
 	while True:
 		_make(where)
 		locks.lock(where / LOCK, shared=True)
@@ -101,13 +115,19 @@ def use() -> None:
 		locks.unlock(where / LOCK)
 
 
-def remove(path: Path) -> None:
-	"""Removes a file or a directory of the cache, read-only parts and all, if
-	it is there; what a link in it points to stays."""
+def _must_be_inside(path: Path) -> Path:
+	"""@path without the links above it, which must not lead out of the cache."""
 	top = directory()
 	where = Path(os.path.realpath(path.parent)) / path.name
 	if where == top or not is_in(where, top):
 		raise Error(f'{path} is not in the cache {top} and is not removed')
+	return where
+
+
+def remove(path: Path) -> None:
+	"""Removes a file or a directory of the cache, read-only parts and all, if
+	it is there; what a link in it points to stays."""
+	where = _must_be_inside(path)
 
 	def retry(_func: Any, name: str, _exc: Any) -> None:
 		# Nothing outside what is removed changes its mode.
@@ -130,6 +150,7 @@ def discard(path: Path) -> None:
 	a tree with files missing would be built and tested."""
 	if not os.path.lexists(path):
 		return
+	_must_be_inside(path)
 	trash = directory() / 'trash'
 	trash.mkdir(exist_ok=True)
 	aside = trash / f'{path.name}.{uuid.uuid4().hex[:8]}'
@@ -158,7 +179,7 @@ def _refuse_precious(where: Path) -> None:
 	with contextlib.suppress(RuntimeError):
 		precious.append(('a home directory', Path.home()))
 	if os.environ.get('KDIR'):
-		precious.append(('KDIR=', Path(os.environ['KDIR'])))
+		precious.append(('KDIR=', expand('KDIR', os.environ['KDIR'])))
 	for name, path in precious:
 		if is_in(Path(os.path.realpath(path)), where):
 			raise Error(f'CACHE={where} holds {name} ({path}): nothing was removed')

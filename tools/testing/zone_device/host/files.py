@@ -4,8 +4,9 @@
 import contextlib
 import os
 import shutil
+import stat
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 from host.messages import Error
 
@@ -31,22 +32,45 @@ def size(directory: Path) -> int:
 def write_atomically(path: Path, text: str) -> None:
 	temp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
 	try:
-		temp.write_text(text, encoding='utf-8')
+		with contextlib.suppress(FileNotFoundError):
+			temp.unlink()
+		# Not through a link that somebody else has put there.
+		with open(temp, 'x', encoding='utf-8') as out:
+			out.write(text)
+		with contextlib.suppress(OSError):
+			old = path.stat()
+			temp.chmod(stat.S_IMODE(old.st_mode))
+			os.chown(temp, old.st_uid, old.st_gid)
 		os.replace(temp, path)
-	except OSError:
+	except BaseException:
 		with contextlib.suppress(OSError):
 			temp.unlink()
 		raise
 
 
+OUTPUTS = ('JSON', 'JUNIT', 'HTML')
+
+
+def _output(name: str) -> Optional[Path]:
+	value = os.environ.get(name)
+	return Path(os.path.realpath(os.path.expanduser(value))) if value and value != '-' else None
+
+
+def forget_outputs() -> None:
+	"""Whatever ends this run, no former result is to be taken for its."""
+	for path in filter(None, map(_output, OUTPUTS)):
+		with contextlib.suppress(FileNotFoundError):
+			path.unlink()
+
+
 def write_output(name: str, text: str) -> None:
 	"""Writes what the user asked for by JSON= and its like, if it was; '-' is
 	standard output."""
+	path = _output(name)
 	value = os.environ.get(name)
 	if value == '-':
 		print(text, end='', flush=True)
-	elif value:
-		path = Path(os.path.realpath(os.path.expanduser(value)))
+	elif path:
 		try:
 			write_atomically(path, text)
 		except OSError as err:

@@ -9,10 +9,11 @@ directory that it still writes to.
 import contextlib
 import fcntl
 import os
+import stat
 from pathlib import Path
 from typing import Dict, IO, Iterator, List, Tuple
 
-from host.messages import say
+from host.messages import Error, say
 
 _held: Dict[Path, IO[str]] = {}
 
@@ -33,7 +34,14 @@ def _users(path: Path) -> str:
 
 def _open(path: Path, how: int) -> IO[str]:
 	path.parent.mkdir(parents=True, exist_ok=True)
-	handle = open(path, 'a')
+	flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+	try:
+		handle = os.fdopen(os.open(path, flags, 0o666), 'r+')
+	except OSError as err:
+		raise Error(f'{path} cannot be opened as a lock: {(err.strerror or "").lower()}') from None
+	if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+		handle.close()
+		raise Error(f'{path} is no file, and no lock')
 	try:
 		fcntl.flock(handle, how | fcntl.LOCK_NB)
 	except BlockingIOError:
@@ -92,6 +100,18 @@ def locked(*paths: Path) -> Iterator[None]:
 	finally:
 		for path in taken:
 			unlock(path)
+
+
+@contextlib.contextmanager
+def on_directory(path: Path) -> Iterator[None]:
+	"""Keeps another of us out of a directory that is not ours, in which there
+	is to be no lock file."""
+	handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+	try:
+		fcntl.flock(handle, fcntl.LOCK_EX)
+		yield
+	finally:
+		os.close(handle)
 
 
 def descriptors() -> Tuple[int, ...]:

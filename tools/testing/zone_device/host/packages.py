@@ -27,7 +27,7 @@ class Need:
 		return not shutil.which(self.what)
 
 
-TREE = [Need('patch', 'patch'), Need('xz', 'xz-utils'), Need('tar', 'tar')]
+TREE = [Need('git', 'git'), Need('xz', 'xz-utils'), Need('tar', 'tar')]
 BUILD = [Need('make', 'make'), Need('flex', 'flex'), Need('bison', 'bison'), Need('bc', 'bc'),
 	Need('perl', 'perl'), Need('stdio.h', 'libc6-dev'), Need('ld', 'binutils'),
 	# Trees that differ in a file or two share the rest of their builds.

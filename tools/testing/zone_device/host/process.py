@@ -4,7 +4,7 @@ long steps that shows progress and leaves nothing behind."""
 
 import contextlib
 import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +24,7 @@ ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
 
 def number(variable: str, least: int = 1) -> Optional[int]:
 	text = os.environ.get(variable, '')
-	if text and (not text.isdigit() or int(text) < least):
+	if text and (not re.fullmatch('[0-9]{1,9}', text) or int(text) < least):
 		raise Error(f'{variable}={text} is not a number of {least} or more')
 	return int(text) if text else None
 

@@ -2,6 +2,7 @@
 """The kernel that is tested where the user names none: the newest source
 package of the machine's own Debian mirror that the series applies to."""
 
+import hashlib
 import os
 import re
 import shlex
@@ -124,8 +125,10 @@ def tarball(archive: Path) -> Path:
 	if not archive.is_file():
 		raise Error(f'KTARBALL={archive}: no such file')
 	stat = archive.stat()
+	# The place too: two may have one name, and one date.
+	digest = hashlib.sha256(os.fsencode(os.path.realpath(archive))).hexdigest()[:8]
 	into = cache.directory() / 'base' / '-'.join(
-		('tarball', cache.safe_name(archive.name), str(stat.st_size), str(stat.st_mtime_ns)))
+		('tarball', cache.safe_name(archive.name), digest, str(stat.st_size), str(stat.st_ctime_ns)))
 	with locks.locked(into.parent / '.lock'):
 		if into.is_dir() and not is_whole(into):
 			say(f'{into} is damaged: it is unpacked again')

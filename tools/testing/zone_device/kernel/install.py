@@ -10,12 +10,13 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
-from host import cache
+from host import cache, locks
 from kernel import mirror
 from kernel import overlay
 from host.messages import Error
@@ -24,6 +25,8 @@ from host.messages import say
 RECORD = 'tools/testing/zone_device/installed.json'
 # What is being written is beside its place, under this name, until it is whole.
 PARTIAL = '.zone_device-tmp'
+# What any version of this project appends to a file.
+HOOK = re.compile(r'(?:\r?\n)?(?:source "|obj-)[^\r\n]*(?:zone_device|memcpy_streaming)[^\r\n]*\r?\n')
 
 
 def _digest(content: bytes) -> str:
@@ -54,12 +57,14 @@ def _load(tree: Path) -> Optional[Record]:
 		found = json.loads(path.read_text())
 		record = Record(dict(found['files']), dict(found['hooks']), list(found['directories']))
 		names = [*record.files, *record.hooks, *record.directories]
-		if not all(isinstance(n, str) and not n.startswith('/') and '..' not in Path(n).parts for n in names):
+		if not all(isinstance(n, str) and n.isprintable() and not n.startswith('/') and '..' not in Path(n).parts
+				for n in names) or not all(re.fullmatch('[0-9a-f]{64}', d) for d in record.files.values()) \
+				or not all(HOOK.fullmatch(h) for h in record.hooks.values()):
 			raise ValueError
 		return record
 	except FileNotFoundError:
 		return None
-	except (OSError, ValueError, TypeError, KeyError):
+	except (OSError, ValueError, TypeError, KeyError, RecursionError):
 		raise Error(f'{path}, which says what was installed, is damaged: '
 			'take the suites out by hand, or by git') from None
 
@@ -84,6 +89,9 @@ def _own_like(path: Path, info: os.stat_result) -> None:
 	"""What root puts into a user's tree is the user's."""
 	if os.geteuid() == 0:
 		os.chown(path, info.st_uid, info.st_gid, follow_symlinks=False)
+	else:
+		with contextlib.suppress(OSError):
+			os.chown(path, -1, info.st_gid, follow_symlinks=False)
 
 
 def _write(path: Path, content: bytes, like: Optional[os.stat_result] = None) -> None:
@@ -124,7 +132,13 @@ def _not_in_cache(tree: Path) -> None:
 def install(tree: Path) -> List[str]:
 	"""Adds the overlay to @tree and returns the names of what changed; refuses
 	before the first write, and takes back what was written if it fails."""
+	with locks.on_directory(tree):
+		return _install(tree)
+
+
+def _install(tree: Path) -> List[str]:
 	_not_in_cache(tree)
+	_remove_unfinished(tree)
 	wanted = {name: path.read_bytes() for name, path in overlay.files().items()}
 	hooked = _hooked(tree)
 	known = _load(tree)
@@ -170,6 +184,8 @@ def _hooked(tree: Path) -> Dict[str, Tuple[bytes, os.stat_result]]:
 		like = _state(tree, name)
 		if not like:
 			raise Error(f'{tree} has no {name}')
+		if os.geteuid() != 0 and (like.st_uid != os.geteuid() or like.st_gid not in (*os.getgroups(), os.getegid())):
+			raise Error(f'{tree / name} belongs to somebody else, and would not any more: nothing was changed')
 		content = (tree / name).read_bytes()
 		added = overlay.hook(content, line)
 		if added:
@@ -191,13 +207,28 @@ def _new_directories(tree: Path, names: List[str]) -> List[str]:
 def uninstall(tree: Path) -> List[str]:
 	"""Takes out what install() put in, by its record, whichever version made
 	it; what was changed since stays. Returns the names of what changed."""
+	with locks.on_directory(tree):
+		return _uninstall(tree)
+
+
+def _uninstall(tree: Path) -> List[str]:
 	_not_in_cache(tree)
 	record = _load(tree)
 	if not record:
+		_remove_unfinished(tree)
 		return []
 	_must_be_writable(tree, [n for n in (RECORD, *record.files, *record.hooks)
 		if (tree / n).parent.is_dir()])
 	return _take_back(tree, record, say)
+
+
+def _remove_unfinished(tree: Path) -> None:
+	"""What is left of an installation that was killed before its record was
+	there."""
+	partial = tree / (RECORD + PARTIAL)
+	if partial.is_file() and not mirror.link_above(tree, RECORD):
+		partial.unlink()
+		_remove_empty(tree, [str(Path(RECORD).parent)])
 
 
 def _take_back(tree: Path, record: Record, tell: Callable[[str], None]) -> List[str]:
@@ -209,13 +240,20 @@ def _take_back(tree: Path, record: Record, tell: Callable[[str], None]) -> List[
 	for name, added in record.hooks.items():
 		if _unhook(tree, name, added.encode(), tell):
 			changed.append(name)
+	# Git does not see empty directories, but the user does. The record goes
+	# when nothing but itself and what is above it is left to be taken out.
+	above = [d for d in record.directories if f'{RECORD}/'.startswith(f'{d}/')]
+	_remove_empty(tree, [d for d in record.directories if d not in above])
 	_remove(tree, RECORD, '', tell)
-	# Git does not see empty directories, but the user does.
-	for name in reversed(record.directories):
+	_remove_empty(tree, above)
+	return changed
+
+
+def _remove_empty(tree: Path, directories: List[str]) -> None:
+	for name in reversed(directories):
 		if not mirror.link_above(tree, name):
 			with contextlib.suppress(OSError):
 				(tree / name).rmdir()
-	return changed
 
 
 def _unhook(tree: Path, name: str, added: bytes, tell: Callable[[str], None]) -> bool:

@@ -4,6 +4,7 @@ a manifest of what has been put there. Only what changed is touched."""
 
 import contextlib
 import errno
+import filecmp
 import json
 import os
 import shutil
@@ -34,7 +35,8 @@ def signature(path: str) -> Optional[str]:
 		return f'link {os.readlink(path)}'
 	if not stat.S_ISREG(info.st_mode):
 		return None
-	return f'{info.st_size} {info.st_mtime_ns} {info.st_mode & 0o777:o}'
+	# The last one cannot be set back, as the date of a copy can.
+	return f'{info.st_size} {info.st_mtime_ns} {info.st_mode & 0o777:o} {info.st_ino} {info.st_ctime_ns}'
 
 
 def link_above(top: Path, name: str) -> Optional[str]:
@@ -61,7 +63,7 @@ class Manifest:
 	def load(cls, path: Path) -> 'Manifest':
 		"""An empty one if the file is missing or damaged: then what it is
 		about is made anew."""
-		with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+		with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
 			known = json.loads(path.read_text())
 			files = {str(n): str(s) for n, s in known['files'].items()}
 			if isinstance(known['generation'], str) and known['generation']:
@@ -97,6 +99,16 @@ class _Place:
 			there.mkdir(parents=True)
 		self._real.add(parent)
 
+	@staticmethod
+	def _same(origin: str, there: str) -> bool:
+		"""Whether nothing need be done: a new date would rebuild all that
+		depends on it."""
+		with contextlib.suppress(OSError):
+			one, other = os.lstat(origin), os.lstat(there)
+			return stat.S_ISREG(one.st_mode) and one.st_mode == other.st_mode and one.st_size == other.st_size \
+				and filecmp.cmp(origin, there, shallow=False)
+		return False
+
 	def put(self, origin: str, name: str, fresh: bool, link: bool) -> None:
 		"""Puts a copy of, or a link to, @origin there, in one step.
 
@@ -105,6 +117,8 @@ class _Place:
 		"""
 		self._make_parents(name)
 		there = f'{self._top}/{name}'
+		if self._same(origin, there):
+			return
 		if link:
 			with contextlib.suppress(OSError):
 				os.link(origin, there, follow_symlinks=False)

@@ -31,6 +31,8 @@ class Source:
 
 
 def kernel_version(path: Path) -> Optional[Tuple[int, int]]:
+	if not (path / 'Makefile').is_file():
+		return None
 	try:
 		with open(path / 'Makefile', errors='replace') as makefile:
 			head = makefile.read(2000)

@@ -105,12 +105,20 @@ def _list(path: Path) -> Iterator[str]:
 		if not own:
 			process.output(['git', 'init', '-q', '--bare', temp])
 			command += [f'--git-dir={temp}', f'--work-tree={path}']
+		# Neither what is meant for another repository, nor what this one leaves
+		# out for its user alone, but what the kernel itself says.
 		listing = subprocess.run([*command, 'ls-files', '-z', '--cached', '--others',
-			'--exclude-standard'], cwd=path, check=False,
+			'--exclude-per-directory=.gitignore'], cwd=path, check=False,
+			env={k: v for k, v in os.environ.items() if not k.startswith('GIT_')},
 			stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 	if listing.returncode:
 		raise Error(f'git cannot list {path}: {os.fsdecode(listing.stderr).strip()}')
-	yield from sorted(set(os.fsdecode(n) for n in listing.stdout.split(b'\0') if n))
+	for name in sorted(set(os.fsdecode(n) for n in listing.stdout.split(b'\0') if n)):
+		if name.endswith('/'):
+			# A repository inside the tree, which git does not look into.
+			yield from (f'{name}{n}' for n in _walk(path / name))
+		else:
+			yield name
 
 
 def _mirror(origin: Source, into: Path) -> str:
@@ -141,7 +149,7 @@ def _populate(into: Path, origin: Path, generation: str, stage: Path, removed: S
 	produced = {n: stage / n for n in staged(stage)}
 	for name, path in produced.items():
 		content = os.fsencode(os.readlink(path)) if path.is_symlink() else path.read_bytes()
-		wanted.files[name] = f'{MADE}{path.is_symlink():d} {hashlib.sha256(content).hexdigest()}'
+		wanted.files[name] = f'{MADE}{path.lstat().st_mode:o} {hashlib.sha256(content).hexdigest()}'
 	# Where the source has not changed, only those of its files are looked at
 	# that something else used to stand in for.
 	same = known.known and known.origin == wanted.origin

@@ -158,6 +158,32 @@ class Using(Front):
 				self.assertRegex(done.stdout, r'uml +1 +0 +0 .*ok')
 
 
+	def test_links_in_it(self) -> None:
+		"""What is behind them may be a kernel of the user's, or anything."""
+		away = self.dir / 'away/linux-source-7.1'
+		away.mkdir(parents=True)
+		(away / 'precious').write_text('mine\n')
+		self.assertWorks()
+		for name in ('base', 'trees', '.lock'):
+			path = self.cache / name
+			if path.exists():
+				path.rename(self.dir / f'old{name}')
+			path.symlink_to(self.dir / 'away')
+			before = snapshot(self.dir / 'away')
+			self.assertOneSentence(self.kunit(), f'{name} is a link')
+			self.assertEqual(snapshot(self.dir / 'away'), before)
+			path.unlink()
+
+	def test_a_lock_that_is_none(self) -> None:
+		self.assertWorks()
+		(self.cache / '.lock').unlink()
+		os.mkfifo(self.cache / '.lock')
+		self.assertOneSentence(self.kunit(), 'lock')
+
+	def test_a_tilde_in_both(self) -> None:
+		self.assertOneSentence(self.make('kunit', HOME=self.dir, KDIR='~/linux', CACHE='~/linux/cache'), 'lies in KDIR=')
+
+
 class FullDisk(Front):
 	def test_while_mirroring_names_the_cache(self) -> None:
 		(self.kdir / 'mm/big.c').write_bytes(b'x' * (8 << 20))

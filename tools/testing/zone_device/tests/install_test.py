@@ -166,7 +166,9 @@ class Install(Case):
 		good = json.loads(record.read_text())
 		for text in ('', '{', '[]', '{"files": {}}', '{"files": null, "hooks": {}, "directories": []}',
 				json.dumps({**good, 'files': {**good['files'], '../victim': ''}}),
-				json.dumps({**good, 'directories': [str(self.dir / 'victim')]})):
+				json.dumps({**good, 'directories': [str(self.dir / 'victim')]}),
+				json.dumps({**good, 'files': {'Makefile': ''}}), json.dumps({**good, 'hooks': {'mm/mm_init.c': 'line 5'}}),
+				json.dumps({**good, 'hooks': {'mm/Makefile': 5}}), '[' * 100000):
 			record.write_text(text)
 			before = snapshot(self.kdir)
 			for command in (install.install, install.uninstall):
@@ -244,12 +246,30 @@ class CutOff(Case):
 			when += 7
 		self.assertGreater(when, len(overlay.files()))
 
+	def test_uninstall_that_is_killed(self) -> None:
+		install.install(self.kdir)
+		with mock.patch.object(install, '_remove_empty', side_effect=KeyboardInterrupt):
+			with self.assertRaises(KeyboardInterrupt):
+				install.uninstall(self.kdir)
+		install.uninstall(self.kdir)
+		self.assertEqual(contents(self.kdir), self.before)
+
+	def test_two_at_once(self) -> None:
+		for _ in range(3):
+			procs = [subprocess.Popen(['make', '-s', '-C', REPO, 'install'], stderr=subprocess.DEVNULL,
+				env={**os.environ, 'KDIR': str(self.kdir)}) for _ in range(2)]
+			self.assertEqual([p.wait() for p in procs], [0, 0])
+			install.uninstall(self.kdir)
+			self.assertEqual(contents(self.kdir), self.before)
+
 	def test_killed_before_the_record_is_there(self) -> None:
 		with mock.patch.object(install, '_take_back'):
 			self.assertTrue(self.cut_off(1, KeyboardInterrupt()))
 		added = set(contents(self.kdir)) - set(self.before)
 		self.assertEqual(added, {str(Path(install.RECORD).parent)})
-		install.install(self.kdir)
+		(self.kdir / (install.RECORD + install.PARTIAL)).write_text('half of it')
+		install.uninstall(self.kdir)
+		self.assertEqual(contents(self.kdir), self.before)
 
 	@unittest.skipUnless(shutil.which('unshare') and os.geteuid() == 0, 'mounting needs root')
 	def test_a_nearly_full_disk(self) -> None:

@@ -91,6 +91,15 @@ class Judge(Case):
 		v = self.judge('KTAP version 1\n', self.counts(passed=1), 1)
 		self.assertFalse(v.ok)
 
+	def test_a_filter_is_no_excuse_for_a_guest_that_died(self) -> None:
+		died = 'KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: zone_device_init\n    1..9\n'
+		outcome = self.judge(died, self.counts(errors=3), 1, filter='*')
+		self.assertFalse(outcome.empty)
+		self.assertIn('no test ran', outcome.problem)
+		outcome = self.judge('KTAP version 1\n1..0\n', self.counts(errors=1), 1, filter='x.*')
+		self.assertTrue(outcome.empty)
+		self.assertIn('no test matches FILTER=x.*', outcome.problem)
+
 	def test_reports(self) -> None:
 		v = self.judge((DATA / 'failed.log').read_text(), self.counts(passed=5, failed=1, skipped=4), 1)
 		good = Outcome('kunit', 'uml', passed=3, skips=[('s.c', 'no template: needs the series')])

@@ -4,7 +4,7 @@
 import os
 import unittest
 
-from helper import Front, patch_text, snapshot
+from helper import Front, REPO, patch_text, snapshot
 
 
 class Options(Front):
@@ -16,7 +16,7 @@ class Options(Front):
 
 	def test_numbers(self) -> None:
 		for name in ('TIMEOUT', 'JOBS', 'ROUNDS', 'BOOTS'):
-			for value in ('abc', '0', '-1', '1.5'):
+			for value in ('abc', '0', '-1', '1.5', '²', '9' * 400):
 				self.refused(f'{name}={value} is not a number', **{name: value})
 		self.refused('SERIES_UPTO=x is not a number', command='bench-native', SERIES_UPTO='x')
 
@@ -47,9 +47,39 @@ class Options(Front):
 		self.assertIn('"passed": 1', done.stdout)
 		self.assertFalse(os.path.exists('-'))
 
+	def test_an_output_is_not_ours(self) -> None:
+		before = snapshot(REPO / 'mm')
+		for name in ('README.md', 'mm/tests/zone_device/model.c', 'mm/new.json', '.git/config'):
+			self.refused('is a file of this project', JSON=name)
+		self.assertWorks()
+		for name in ('CACHEDIR.TAG', 'new.json', 'trees/x'):
+			done = self.kunit(JSON=self.cache / name)
+			self.assertOneSentence(done, 'is a file of the cache')
+		self.assertEqual(snapshot(REPO / 'mm'), before)
+
+	def test_an_output_keeps_its_mode_and_follows_no_planted_link(self) -> None:
+		result = self.dir / 'r.json'
+		result.write_text('old')
+		result.chmod(0o600)
+		self.assertWorks(JSON=result)
+		self.assertIn('"passed": 1', result.read_text())
+
+	def test_a_former_result_is_not_taken_for_this_one(self) -> None:
+		self.assertWorks(JSON=self.dir / 'r.json')
+		(self.kdir / 'mm/mm_init.c').unlink()
+		self.assertOneSentence(self.kunit(JSON=self.dir / 'r.json'), 'has no mm/mm_init.c')
+		self.assertFalse((self.dir / 'r.json').exists())
+
+	def test_blank_on_the_command_line(self) -> None:
+		for name in ('KDIR', 'SERIES', 'CACHE', 'JSON', 'SERIES_UPTO'):
+			self.assertOneSentence(self.make('kunit', f'{name}=', KDIR=self.kdir), f'{name}= is blank')
+		self.assertOneSentence(self.make('distclean', 'CACHE='), 'CACHE= is blank')
+
 	def test_a_variable_that_there_is_not(self) -> None:
 		self.refused('FILTERS= is no variable', 'FILTER= meant', arguments=('FILTERS=x',))
 		self.refused('TARGET= is no variable', 'TARGETS= meant', arguments=('TARGET=uml x86_64',))
+		self.refused('SERIES-UPTO= is no variable', arguments=('SERIES-UPTO=1',))
+		self.refused('SERIE= is no variable', arguments=('SERIE:=/x',))
 		self.refused('QWERTY= is no variable', 'make help', arguments=('QWERTY=1',))
 		# In the environment it may be meant for somebody else.
 		self.assertWorks(FILTERS='x')

@@ -116,8 +116,6 @@ class Load(Case):
 	def test_forms_that_cannot_be_applied(self) -> None:
 		plain = patch_text(5, 'a')
 		for text, words in ((plain.replace(' a/', ' ').replace(' b/', ' '), 'no a/ and b/ .*format-patch'),
-				('diff --git a/scripts/tool b/scripts/tool\nold mode 100755\nnew mode 100644\n', 'modes'),
-				(f'{plain}diff --git a/x b/x\nGIT binary patch\nliteral 0\n', 'binary'),
 				(f'{plain}diff --git a/x b/x\nBinary files a/x and b/x differ\n', 'binary'), ('words\n', 'no patch')):
 			where = self.dir / 'one.patch'
 			where.write_text(text)
@@ -126,6 +124,57 @@ class Load(Case):
 		where.write_bytes(gzip.compress(plain.encode()))
 		with self.assertRaisesRegex(Error, 'compressed by gzip: unpack it'):
 			series.load(where)
+
+	def test_a_directory_as_format_patch_makes_it(self) -> None:
+		where = self.series('Subject: [PATCH 0/2] words\n\nno diff\n', 'Subject: [PATCH 1/2] a\n\n' + patch_text(5, 'a'),
+			'Subject: [PATCH 2/2] b\n\n' + patch_text(15, 'b'))
+		self.assertEqual([p.name for p in series.load(where)], ['0002-change.patch', '0003-change.patch'])
+		(where / '0002-change.patch').unlink()
+		with self.assertRaisesRegex(Error, 'lacks 1 of 2 patches'):
+			series.load(where)
+
+	def test_a_cover_letter_that_shows_a_diff(self) -> None:
+		box = self.thread(('[PATCH 0/1] words', patch_text(15, 'hack')), ('[PATCH 1/1] a', patch_text(5, 'a')))
+		self.assertEqual([p.name for p in series.load(box)], ['"[PATCH 1/1] a"'])
+
+	def test_what_has_no_number_among_those_that_have(self) -> None:
+		box = self.thread(('[PATCH 1/1] a', patch_text(5, 'a')), ('[RFC] other', patch_text(15, 'b')))
+		with contextlib.redirect_stderr(io.StringIO()) as said:
+			self.assertEqual(len(series.load(box)), 1)
+		self.assertIn('"[RFC] other" has no number and is left out', said.getvalue())
+
+	def test_kinds_of_files_that_are_mixed(self) -> None:
+		where = self.series(patch_text(5, 'a'))
+		(where / '0002.diff').write_text(patch_text(15, 'b'))
+		with self.assertRaisesRegex(Error, 'which kind is the series'):
+			series.load(where)
+
+	def test_a_series_file_that_wants_more(self) -> None:
+		where = self.series(patch_text(5, 'a'))
+		(where / 'series').write_text('0001-change.patch -R\n')
+		with self.assertRaisesRegex(Error, 'says -R'):
+			series.load(where)
+
+	def test_several_mails_without_their_separators(self) -> None:
+		where = self.dir / 'two.txt'
+		where.write_text(''.join(f'From: a@b\nDate: x\nSubject: [PATCH {n}/2] a\n\n{patch_text(5 * n, "a")}\n'
+			for n in (1, 2)))
+		with self.assertRaisesRegex(Error, 'more than one mail'):
+			series.load(where)
+
+	def test_encodings_that_are_written_otherwise(self) -> None:
+		for header in ('quoted-printable;', '"quoted-printable"', 'Quoted-Printable'):
+			where = self.dir / 'odd.patch'
+			where.write_text(f'Subject: x\nContent-Type: text/plain\nContent-Transfer-Encoding: {header}\n\n'
+				+ patch_text(5, 'a = b').replace('=', '=3D'))
+			self.assertIn(b'+a = b', series.load(where)[0].text, header)
+
+	def test_subjects_that_cannot_be_decoded(self) -> None:
+		for subject in (b'gr\xf6\xdfe', b'=?x-mac-foo?q?abc?=', b'=?utf-8?b?a?='):
+			box = self.dir / 'odd.mbox'
+			box.write_bytes(b''.join(b'From a@b Mon Sep 17 00:00:00 2001\nSubject: [PATCH %d/2] %s\n\n%s\n' % (
+				n, subject, patch_text(5 * n, 'a').encode()) for n in (1, 2)))
+			self.assertEqual(len(series.load(box)), 2)
 
 	def test_a_series_file_that_is_not_utf8(self) -> None:
 		where = self.series(patch_text(5, 'a'))
@@ -192,12 +241,40 @@ class Apply(Case):
 		with self.assertRaisesRegex(Error, r'2\.patch does not apply to mm/mm_init\.c'):
 			self.apply(patch_text(5, 'a'), patch_text(5, 'a'))
 
+	def test_modes_empty_files_and_odd_names(self) -> None:
+		stage = self.apply('diff --git a/scripts/tool b/scripts/tool\nold mode 100755\nnew mode 100644\n'
+			'diff --git a/mm/empty.c b/mm/empty.c\nnew file mode 100644\nindex 0000000..e69de29\n'
+			'diff --git "a/mm/caf\\303\\251.c" "b/mm/caf\\303\\251.c"\nnew file mode 100644\n--- /dev/null\n'
+			'+++ "b/mm/caf\\303\\251.c"\n@@ -0,0 +1 @@\n+x\n')
+		self.assertEqual((stage / 'scripts/tool').stat().st_mode & 0o111, 0)
+		self.assertEqual((stage / 'mm/empty.c').read_text(), '')
+		self.assertEqual((stage / 'mm/café.c').read_text(), 'x\n')
+		self.assertEqual(self.touched, {'scripts/tool', 'mm/empty.c', 'mm/café.c'})
+
+	def test_a_message_that_quotes_a_diff(self) -> None:
+		quoted = ''.join(f'    {l}\n' for l in patch_text(5, 'quoted').splitlines())
+		stage = self.apply(f'copy from the template by hand\n\n{quoted}\n{patch_text(15, "real")}')
+		text = (stage / 'mm/mm_init.c').read_text()
+		self.assertEqual(text, MM_INIT.replace('line 15\n', 'real\n'))
+		self.assertEqual(self.touched, {'mm/mm_init.c'})
+
+	def test_a_hunk_that_looks_like_a_header(self) -> None:
+		stage = self.apply(patch_text(5, '-- a/other.c\n+++ b/other.c').replace('@@ -2,7 +2,7 @@', '@@ -2,7 +2,8 @@'))
+		self.assertIn('-- a/other.c\n++ b/other.c\n', (stage / 'mm/mm_init.c').read_text())
+		self.assertEqual(self.touched, {'mm/mm_init.c'})
+
+	def test_in_somebodys_repository(self) -> None:
+		(self.dir / 'file').write_text('x\n')
+		self.commit(self.dir)
+		stage = self.apply(patch_text(5, 'five'))
+		self.assertIn('five', (stage / 'mm/mm_init.c').read_text())
+
 	def test_outside_the_tree(self) -> None:
 		with self.assertRaisesRegex(Error, 'outside the tree'):
 			self.apply(patch_text(5, 'a', name='../etc/passwd'))
 
 	def test_damaged(self) -> None:
-		with self.assertRaisesRegex(Error, r'1\.patch cannot be applied: .*malformed'):
+		with self.assertRaisesRegex(Error, r'1\.patch cannot be applied: .*corrupt'):
 			self.apply(patch_text(5, 'a').replace('@@ -2,7', '@@ -2,9'))
 
 

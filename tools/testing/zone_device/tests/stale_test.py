@@ -86,6 +86,47 @@ class Stale(Front):
 		ours = {n for n in tree.staged(made.src) if n.startswith('mm/') and '/tests/' not in n}
 		self.assertEqual(ours, {str(p.relative_to(self.kdir)) for p in (self.kdir / 'mm').rglob('*') if p.is_file()})
 
+	def test_other_bytes_of_the_same_size_and_date(self) -> None:
+		path = self.kdir / 'mm/mm_init.c'
+		path.write_text('one\n')
+		self.assertWorks()
+		info = path.stat()
+		path.write_text('two\n')
+		os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+		self.assertWorks()
+		self.assertEqual((self.uml() / 'linux').read_text(), 'two\n')
+
+	def test_two_tarballs_of_one_name(self) -> None:
+		for text in ('one\n', 'two\n'):
+			(self.kdir / 'mm/mm_init.c').write_text(text)
+			(self.dir / text.strip()).mkdir()
+			archive = self.dir / text.strip() / 'linux.tar'
+			subprocess.run(['tar', '-cf', archive, '-C', self.dir, 'linux'], check=True)
+			os.utime(archive, (1, 1))
+			self.assertWorks(KDIR='', KTARBALL=archive)
+			images = [p.read_text() for p in self.cache.glob('trees/*/*/build/uml/linux')]
+			self.assertIn(text, images)
+
+	def test_the_mode_of_a_file_that_is_patched(self) -> None:
+		series = self.series('--- a/scripts/tool\n+++ b/scripts/tool\n@@ -1 +1,2 @@\n #!/bin/sh\n+:\n')
+		os.environ['KDIR'] = str(self.kdir)
+		for mode in (0o755, 0o644, 0o755):
+			(self.kdir / 'scripts/tool').chmod(mode)
+			made = self.prepare(series=series)
+			self.assertEqual((made.src / 'scripts/tool').stat().st_mode & 0o111, mode & 0o111)
+
+	def test_what_git_leaves_out_for_this_user_alone(self) -> None:
+		self.commit(self.kdir)
+		(self.kdir / '.git/info/exclude').write_text('local.h\n')
+		(self.kdir / 'mm/local.h').write_text('x\n')
+		(self.kdir / 'mm/nested').mkdir()
+		(self.kdir / 'mm/nested/a.c').write_text('x\n')
+		self.commit(self.kdir / 'mm/nested')
+		os.environ.update(KDIR=str(self.kdir), GIT_DIR=str(self.dir / 'elsewhere'))
+		made = self.prepare(series='none')
+		self.assertTrue((made.src / 'mm/local.h').exists())
+		self.assertTrue((made.src / 'mm/nested/a.c').exists())
+
 	def test_a_generation_does_not_repeat(self) -> None:
 		os.environ['KDIR'] = str(self.kdir)
 		seen = set()
