@@ -2,6 +2,7 @@
 """The loop over (tree, target, check): each is asked once, what is known
 already is said to be so, and what fails does not end the rest."""
 
+import contextlib
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Dict, List, Sequence, Tuple
@@ -24,9 +25,9 @@ class Job:
 	command: str = ''
 	note: str = ''
 
-	def trees(self) -> Tuple[Plan, bool]:
+	def trees(self) -> Tuple[Plan, bool, bool]:
 		"""What has to be prepared for it: jobs of a kind are done together."""
-		return self.plan, self.check.compares
+		return self.plan, self.check.compares, self.check.holds
 
 
 def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> List[Outcome]:
@@ -53,14 +54,16 @@ def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> L
 			found[place] = _finish(job, known)
 		else:
 			open_jobs.append((place, job, key))
-	for (wanted, compares), group in groupby(open_jobs, lambda o: o[1].trees()):
+	for _trees, jobs_of_one in groupby(open_jobs, lambda o: o[1].trees()):
+		group = list(jobs_of_one)
 		try:
-			_run_together(wanted, compares, list(group), digests, found)
+			_run_together(group, digests, found)
 		except (Error, OSError) as err:
 			if not keep_going:
 				raise
-			for place, job, _key in [o for o in open_jobs if o[1].trees() == (wanted, compares)]:
-				found.setdefault(place, _broken(job, err))
+			for place, job, _key in group:
+				if place not in found:
+					found[place] = _broken(job, err)
 	return [found[place] for place in sorted(found)]
 
 
@@ -71,10 +74,14 @@ def _key_of(job: Job, project: str, digests: Dict[Plan, str]) -> str:
 		job.check.depends_on()])
 
 
-def _run_together(wanted: Plan, compares: bool, group: List[Tuple[int, Job, str]],
-		  digests: Dict[Plan, str], found: Dict[int, Outcome]) -> None:
-	with (tree.with_base if compares else tree.alone)(wanted) as prepared:
+def _run_together(group: List[Tuple[int, Job, str]], digests: Dict[Plan, str],
+		  found: Dict[int, Outcome]) -> None:
+	wanted, compares, holds = group[0][1].trees()
+	with contextlib.ExitStack() as stack:
+		prepared = stack.enter_context((tree.with_base if compares else tree.alone)(wanted))
 		say(f'kernel: {prepared.describe()}')
+		if not holds:
+			stack.close()
 		for place, job, key in group:
 			found[place] = _ask(job, prepared, key)
 	# A tree that was changed while it was tested is not what the key says.

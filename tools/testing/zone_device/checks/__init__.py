@@ -15,6 +15,9 @@ class Check:
 	name = ''
 	# Whether tree.base is looked at too.
 	compares = False
+	# Whether other runs are kept out of the tree meanwhile. One that prepares
+	# trees of its own must not hold this one.
+	holds = True
 
 	def depends_on(self) -> List[object]:
 		"""What its outcome hangs on beyond tree, target and this project."""

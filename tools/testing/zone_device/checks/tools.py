@@ -44,6 +44,7 @@ def _run(check: str, pattern: str) -> Outcome:
 
 class Tools(Check):
 	name = 'tools'
+	holds = False
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		return _run(self.name, '*_test.py')
@@ -53,6 +54,7 @@ class Guests(Check):
 	"""Guests that go wrong for real, and those of make bench."""
 
 	name = 'guests'
+	holds = False
 
 	def depends_on(self) -> List[object]:
 		return [BENCH.config_options()]
@@ -65,6 +67,7 @@ class Types(Check):
 	"""mypy --strict."""
 
 	name = 'mypy'
+	holds = False
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		mypy = shutil.which('mypy')
