@@ -7,7 +7,7 @@ export MAKEFILE_LIST
 ZD = python3 "$$(dirname "$${MAKEFILE_LIST\# }")/tools/testing/zone_device"
 
 # make takes what follows compare for targets.
-ifneq ($(filter compare bench-compare,$(firstword $(MAKECMDGOALS))),)
+ifeq ($(firstword $(MAKECMDGOALS)),compare)
 export FILES := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
 $(FILES):
 	@:
@@ -15,7 +15,7 @@ $(FILES):
 endif
 
 COMMANDS := help kunit check sparse checkpatch mutants order order-mutants cost cost-budget \
-	bench bench-compare bench-native compare install uninstall clean distclean
+	bench bench-native compare install uninstall clean distclean
 
 $(COMMANDS):
 	@command -v python3 >/dev/null || { echo 'zone_device: error: missing:' \

@@ -9,10 +9,7 @@ from typing import Callable, Dict, List, Sequence
 import judge
 import options
 import report
-from bench import bench as vm_bench
-from bench import compare as bench_compare
-from bench import guests
-from bench import native as bench_native
+from bench import bench as vm_bench, compare as bench_compare, guests, native as bench_native, result as bench_result
 from checks import cost, mutants, native
 from checks.checkpatch import Checkpatch
 from checks.cost import Cost
@@ -24,11 +21,10 @@ from checks.sparse import Sparse
 from checks.tools import Guests, Tools, Types
 from guest import target
 from guest.target import MAIN
-from host import cache, packages
+from host import cache, files, packages
 from host.messages import Error, say
 from judge import Job
-from kernel import install as installation
-from kernel import source, tree
+from kernel import install as installation, source, tree
 from kernel.tree import Plan
 from outcome import Outcome, total
 
@@ -141,10 +137,18 @@ def check() -> int:
 
 
 def compare() -> int:
-	files = _words('FILES')
-	if len(files) != 2:
+	paths = _words('FILES')
+	if len(paths) != 2:
 		raise Error('compare wants two results, written by JSON=: make compare A.json B.json')
-	print('\n'.join(report.compare(*files)), flush=True)
+	results = [files.read_result(p, (report.FORMAT, bench_result.FORMAT)) for p in paths]
+	kinds = {r['format'] for r in results}
+	if len(kinds) > 1:
+		raise Error(f'{paths[0]} and {paths[1]} are results of different kinds: {" and ".join(sorted(kinds))}')
+	if kinds == {report.FORMAT}:
+		lines = report.compare(paths, results)
+	else:
+		lines = bench_compare.compare(*(bench_compare.checked(p, r) for p, r in zip(paths, results)))
+	print('\n'.join([*(f'{n}: {p}' for n, p in zip('AB', paths)), '', *lines]), flush=True)
 	return 0
 
 
@@ -186,9 +190,8 @@ COMMANDS: Dict[str, Callable[[], int]] = {
 	'kunit': kunit, 'check': check, 'sparse': sparse, 'checkpatch': checkpatch,
 	'mutants': lambda: _mutant_command('kunit'), 'order': order,
 	'order-mutants': lambda: _mutant_command('order'), 'cost': cost_, 'cost-budget': cost_budget,
-	'bench': vm_bench.bench, 'bench-compare': bench_compare.bench_compare,
-	'bench-native': bench_native.bench, 'compare': compare,
+	'bench': vm_bench.bench, 'bench-native': bench_native.bench, 'compare': compare,
 	'install': install, 'uninstall': uninstall, 'clean': clean, 'distclean': distclean,
 }
 # Those that do not need the cache, or not as it is.
-UNCACHED = ('bench-compare', 'compare', 'install', 'uninstall', 'clean', 'distclean')
+UNCACHED = ('compare', 'install', 'uninstall', 'clean', 'distclean')

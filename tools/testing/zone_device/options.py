@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List
 
-from host import cache
-from host import process
+from host import cache, process
 from host.files import REPO
 from host.messages import Error
 
@@ -130,7 +129,6 @@ COMMANDS = {
 	'cost': 'what a struct page costs, with the series and without, counted',
 	'cost-budget': 'make that the budget that make cost judges by',
 	'bench': 'reproduce the published times in a VM, or say why not',
-	'bench-compare': 'A.json B.json: what two runs of make bench say, side by side',
 	'compare': 'A.json B.json: what two results of any command differ in',
 	'bench-native': 'what can this CPU gain at most? In user space, in seconds',
 	'install': 'put the suites into the tree KDIR= names, for kunit.py there',

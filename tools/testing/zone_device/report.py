@@ -3,8 +3,7 @@
 for machines."""
 
 import json
-from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Any, Dict, List, Sequence
 from xml.etree import ElementTree
 
 from guest import log
@@ -122,26 +121,17 @@ def junit(outcomes: Sequence[Outcome]) -> str:
 	return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding='unicode') + '\n'
 
 
-def load(path: str) -> Dict[str, Outcome]:
+def _outcomes(path: str, result: Dict[str, Any]) -> Dict[str, Outcome]:
 	"""What write() wrote by JSON=: title -> outcome."""
-	try:
-		result = json.loads(Path(path).read_text(encoding='utf-8'))
-	except OSError as err:
-		raise Error(f'{path}: {(err.strerror or "cannot be read").lower()}') from None
-	except ValueError:
-		raise Error(f'{path} is not JSON') from None
-	if not isinstance(result, dict) or result.get('format') != FORMAT:
-		raise Error(f'{path} is not what JSON= writes; make bench-compare is for those of make bench')
 	try:
 		return {o.title: o for o in map(Outcome.from_json, result['outcomes'])}
 	except (KeyError, TypeError, ValueError, AttributeError) as err:
 		raise Error(f'{path} is damaged: {type(err).__name__}: {err}') from None
 
 
-def compare(one: str, other: str) -> List[str]:
+def compare(paths: Sequence[str], results: Sequence[Dict[str, Any]]) -> List[str]:
 	"""What two results differ in: outcomes, tests, figures."""
-	first, second = load(one), load(other)
-	lines = [f'A: {one}', f'B: {other}', '']
+	first, second = (_outcomes(p, r) for p, r in zip(paths, results))
 	rows = [['outcome', 'A', 'B']]
 	for title in dict.fromkeys([*first, *second]):
 		cells = [_brief(found[title]) if title in found else '-' for found in (first, second)]
@@ -154,9 +144,7 @@ def compare(one: str, other: str) -> List[str]:
 		figures += _different(title, {n: f'{v:.2f}' for n, v in first[title].figures.items()},
 			{n: f'{v:.2f}' for n, v in second[title].figures.items()})
 	found = [t for t in (rows, tests, figures) if len(t) > 1]
-	for part in found:
-		lines += [*align(part, 3), '']
-	return lines if found else [*lines, 'they do not differ']
+	return [l for part in found for l in (*align(part, 3), '')] if found else ['they do not differ']
 
 
 def _brief(outcome: Outcome) -> str:

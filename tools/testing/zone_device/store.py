@@ -23,7 +23,7 @@ def project() -> str:
 	"""A hash of all of this project's files."""
 	found = hashlib.sha256()
 	for where, directories, names in sorted(os.walk(REPO)):
-		directories[:] = [d for d in directories if d not in ('.git', '__pycache__')]
+		directories[:] = [d for d in directories if d not in ('.git', '.mypy_cache', '__pycache__')]
 		for name in sorted(names):
 			path = Path(where) / name
 			if path.is_file():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """x86_64, the one architecture that the series has a streaming copy for."""
 
+
 from arch import Arch
 from host.packages import Need
 

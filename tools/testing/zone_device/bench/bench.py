@@ -12,14 +12,9 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from bench import guests
-from bench import page as bench_page
-from bench import result as bench_result
-from bench import says as bench_says
-from bench import text as bench_text
+from bench import guests, page as bench_page, result as bench_result, says as bench_says, text as bench_text
 from bench.guests import GIB, TARGET
 from bench.result import AUTHOR, REVIEWED, REVIEWER, Sample
 from bench.watch import Watcher

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make bench-compare: two results of make bench beside each other.
+"""make compare: two results of make bench beside each other.
 
 Times of two runs are not compared, let alone of two machines: what each run
 says of its own two kernels is.
 """
 
-import json
-import os
-from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
-from bench.result import BINDS, FORMAT, WHAT
+from bench.result import BINDS, WHAT
 from host.messages import Error
 from report import align
 
@@ -18,17 +15,9 @@ Key = Tuple[str, str, str]
 NAMES = ('A', 'B')
 
 
-def load(path: str) -> Dict[str, Any]:
+def checked(path: str, result: Dict[str, Any]) -> Dict[str, Any]:
+	"""@result, if all is there that is looked at."""
 	try:
-		result = json.loads(Path(path).read_text(encoding='utf-8'))
-	except OSError as err:
-		raise Error(f'{path}: {(err.strerror or "cannot be read").lower()}') from None
-	except ValueError:
-		raise Error(f'{path} is not JSON') from None
-	if not isinstance(result, dict) or result.get('format') != FORMAT:
-		raise Error(f'{path} is not a result of make bench')
-	try:
-		# All that is looked at, so that what is missing has a file's name.
 		compare(result, result)
 	except (KeyError, TypeError, IndexError, AttributeError, ValueError) as err:
 		raise Error(f'{path} is a damaged result of make bench: {type(err).__name__}: {err}') from None
@@ -91,12 +80,3 @@ def compare(one: Dict[str, Any], other: Dict[str, Any]) -> List[str]:
 	elif counted and again:
 		lines += ['', 'all that was counted is the same']
 	return lines
-
-
-def bench_compare() -> int:
-	files = os.environ.get('FILES', '').split()
-	if len(files) != 2:
-		raise Error('bench-compare wants two results of make bench: make bench-compare A.json B.json')
-	lines = compare(load(files[0]), load(files[1]))
-	print('\n'.join([*(f'{n}: {f}' for n, f in zip(NAMES, files)), '', *lines]), flush=True)
-	return 0

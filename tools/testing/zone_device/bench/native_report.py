@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Any, Dict, List, Optional, Tuple
 
+from bench.stats import Ratio, ratio, WIDEST
+from host.machine import asked, human, Machine
 from host.messages import Error
-from host.machine import Machine, asked, human
-from bench.stats import WIDEST, Ratio, ratio
 
 DEVICE_PAGE = 4096
 # Both have to hold for any tree's text; the program checks its struct page.

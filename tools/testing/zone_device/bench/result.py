@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from statistics import mean, median, quantiles
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from host.messages import Error
-from host.machine import human
 from bench.stats import Ratio, ratio
+from host.machine import human
+from host.messages import Error
 
 FORMAT = 'zone-device-bench 1'
 AUTHOR, REVIEWER, SQUARE = 'author', 'reviewer', 'square'

@@ -7,7 +7,7 @@ The same is said of times and, where times mean nothing, of instructions.
 from statistics import median
 from typing import Any, Dict, List, Optional, Tuple
 
-from bench.result import AGAIN, ALL, AUTHOR, FIRST, LOOP, REVIEWED, REVIEWER, WHAT, WHOLE, counted_as
+from bench.result import AGAIN, ALL, AUTHOR, counted_as, FIRST, LOOP, REVIEWED, REVIEWER, WHAT, WHOLE
 
 # From what the author timed to what the reviewer did, one difference a step.
 STEPS: List[Tuple[str, str, str, str]] = [

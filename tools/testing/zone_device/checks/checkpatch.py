@@ -2,7 +2,6 @@
 """checkpatch.pl --strict, on each patch of the series and on the suites."""
 
 import os
-from pathlib import Path
 from typing import Dict, List, Sequence
 
 from checks import Check
@@ -13,7 +12,7 @@ from kernel import overlay
 from kernel.series import Patch
 from kernel.source import Source
 from kernel.tree import Tree
-from outcome import Outcome, of_files
+from outcome import of_files, Outcome
 
 
 class Checkpatch(Check):

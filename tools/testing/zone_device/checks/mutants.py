@@ -19,7 +19,7 @@ from typing import List, Tuple
 from checks import Check
 from checks.kunit import Series
 from guest import boot, build
-from guest.target import MAIN, TARGETS, Target
+from guest.target import MAIN, Target, TARGETS
 from host.files import REPO
 from host.messages import Error
 from kernel import source, tree

@@ -13,9 +13,9 @@ from checks.mutants import Mutant
 from guest import boot, build, plugin
 from guest.plugin import Point, Settings, Watch
 from guest.target import Target
-from host.messages import Error, say
+from host.messages import say
 from kernel.tree import Tree
-from kernel.vmlinux import Kernel, base_name
+from kernel.vmlinux import base_name, Kernel
 from outcome import Outcome
 
 # What else is reported is a violation.

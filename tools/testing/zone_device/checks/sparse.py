@@ -17,7 +17,7 @@ from host.messages import Error, say
 from kernel import overlay
 from kernel.apt import Apt, version_key
 from kernel.tree import Tree
-from outcome import Outcome, of_files
+from outcome import of_files, Outcome
 
 
 class Sparse(Check):

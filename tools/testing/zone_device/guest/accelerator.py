@@ -16,12 +16,9 @@ import shutil
 from pathlib import Path
 from typing import Set, Tuple
 
-from host import cache
-from host import files
-from host import process
-from host.messages import Error, say
-from host import locks
 from guest.target import Target
+from host import cache, files, locks, process
+from host.messages import Error, say
 
 # A kernel this small is up in well under a second with KVM.
 PROBE_SECONDS = 8.0

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from guest import accelerator
-from guest import log as ktap
+from guest import accelerator, log as ktap
 from guest.build import environment, kunit_command
 from guest.target import Target
 from host import cache, process

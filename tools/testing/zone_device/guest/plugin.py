@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
-from host import cache, locks, process
-from guest import boot as guest
-from guest import build as built
-from host.messages import Error
-from host.files import REPO
 from arch import Arch
+from guest import boot as guest, build as built
 from guest.target import Target
+from host import cache, locks, process
+from host.files import REPO
+from host.messages import Error
 from kernel.tree import Tree
 from kernel.vmlinux import Kernel, Symbol
 from outcome import Outcome

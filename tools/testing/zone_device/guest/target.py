@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Tuple
 
-from arch import ARCHES, Arch
+from arch import Arch, ARCHES
 from host import packages
 from host.files import REPO
 from host.messages import Error

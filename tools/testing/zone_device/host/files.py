@@ -2,11 +2,12 @@
 """Files of any kind: how much room there is, and how they are written whole."""
 
 import contextlib
+import json
 import os
 import shutil
 import stat
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from host.messages import Error
 
@@ -75,6 +76,19 @@ def write_output(name: str, text: str) -> None:
 			write_atomically(path, text)
 		except OSError as err:
 			raise Error(f'{name}={value} cannot be written: {(err.strerror or "").lower()}') from err
+
+
+def read_result(path: str, formats: Sequence[str]) -> Dict[str, Any]:
+	"""What one of our commands wrote by JSON=, in one of @formats."""
+	try:
+		result = json.loads(Path(path).read_text(encoding='utf-8'))
+	except OSError as err:
+		raise Error(f'{path}: {(err.strerror or "cannot be read").lower()}') from None
+	except (ValueError, RecursionError):
+		raise Error(f'{path} is not JSON') from None
+	if not isinstance(result, dict) or result.get('format') not in formats:
+		raise Error(f'{path} is not a result that JSON= wrote')
+	return result
 
 
 def tail(path: Path, lines: int = 20) -> List[str]:

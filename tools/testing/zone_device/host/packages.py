@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Sequence, Set
 
-from host import cache
-from host import files
-from host import process
+from host import cache, files, process
 from host.messages import Error, say
 
 

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Callable, IO, List, Mapping, Optional, Sequence, Union
+from typing import Callable, IO, Mapping, Optional, Sequence, Union
 
 from host import locks
-from host.messages import Error as Error, say as say
+from host.messages import Error, say
 
 # A line this often where nobody watches a terminal: enough for a CI log to
 # look alive, too few to bury the rest.

@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
 from host import cache, locks
-from kernel import mirror
-from kernel import overlay
-from host.messages import Error
-from host.messages import say
+from host.messages import Error, say
+from kernel import mirror, overlay
 
 RECORD = 'tools/testing/zone_device/installed.json'
 # What is being written is beside its place, under this name, until it is whole.

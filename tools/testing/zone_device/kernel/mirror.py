@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, Optional, Set
 
-from host import cache
+from host import cache, process
 from host.files import write_atomically
-from host import process
 from host.messages import Error
 
 # Stands in a manifest for a file that is being replaced or removed: after an

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Dict
 
-from kernel import mirror
-from host.messages import Error
 from host.files import REPO
+from host.messages import Error
+from kernel import mirror
 
 # Each is appended to a file of the tree, so that it is easy to find and to
 # take out again whatever else the user changed there.

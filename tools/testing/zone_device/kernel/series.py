@@ -13,8 +13,8 @@ from email.message import Message
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Set
 
-from kernel import mirror
 from host.messages import Error, say
+from kernel import mirror
 
 # Between mails, as mbox(5) has it; a sentence may start with the word too.
 _SEPARATOR = re.compile(rb'^From \S+ +\w{3} \w{3} +\d+ [\d:]+ (?:[-+]\d{4} )?\d{4}.*\r?\n', re.M)

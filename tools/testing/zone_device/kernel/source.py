@@ -12,8 +12,7 @@ from typing import Optional, Tuple
 from host import cache, process
 from host.files import REPO
 from host.messages import Error
-from kernel import base
-from kernel import series as patches
+from kernel import base, series as patches
 
 OUR_SERIES = REPO / 'series'
 FEATURES = REPO / 'tools/testing/zone_device/features.sh'

@@ -20,11 +20,9 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from host import cache, locks, process
 from host.messages import Error
-from kernel import mirror
-from kernel import overlay as overlay_files
-from kernel import series as patches
+from kernel import mirror, overlay as overlay_files, series as patches
 from kernel.mirror import Manifest
-from kernel.source import OUR_SERIES, Source, check_kernel, chosen as chosen_source, features
+from kernel.source import check_kernel, chosen as chosen_source, features, OUR_SERIES, Source
 
 # As features.sh says that there is a streaming copy, and that it is called.
 COPY, STREAMS = '-DZD_COPY=', '-DZD_STREAMS'

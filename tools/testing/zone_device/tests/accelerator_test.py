@@ -10,8 +10,7 @@ from unittest import mock
 
 from helper import Case, TOOLS
 
-from guest import accelerator as accel
-from guest import target
+from guest import accelerator as accel, target
 
 X86 = target.TARGETS['x86_64']
 

@@ -10,14 +10,10 @@ from pathlib import Path
 from unittest import mock
 
 from front_test import works
-from helper import Front
-from helper import Case, fake_kernel, patch_text
+from helper import Case, fake_kernel, Front, patch_text
 
-from kernel import apt
-from kernel import base
-from kernel import source
-from kernel import tree
 from host.messages import Error
+from kernel import apt, base, source, tree
 
 APT = '''#!/bin/sh
 for a; do case $a in

@@ -8,14 +8,12 @@ from typing import List
 
 import helper  # noqa: F401: finds the tools
 
-from bench import result as bench_result
-from bench import guests as guest
 import report
-from guest import boot
-from guest import build
-from kernel import tree
+from bench import guests as guest, result as bench_result
 from bench.result import Sample
 from bench.watch import Watcher
+from guest import boot, build
+from kernel import tree
 
 SIZE = guest.GIB
 ROUNDS = 2

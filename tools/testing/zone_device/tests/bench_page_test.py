@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import helper  # noqa: F401
 
-from bench.page import VERDICTS, Axis, Page, page
+from bench.page import Axis, Page, page, VERDICTS
 
 VOID = {'meta', 'br', 'hr', 'img', 'link', 'input'}
 SIDES = ('base', 'series')

@@ -4,25 +4,20 @@
 import copy
 import json
 import unittest
-from pathlib import Path
-from unittest import mock
 from typing import Any, Dict, List, Optional
+from unittest import mock
 
 from helper import Case, REPO
 
-from bench import bench
-from bench import compare as bench_compare
-from bench import result as bench_result
-from bench import says as bench_says
-from bench import text as bench_text
-from bench import guests as guest
-from guest import boot
-from guest import build
-from bench.result import AGAIN, ALL, FIRST, LOOP, PRINTED, REVIEWED, WHOLE, Published, Sample
-from host.messages import Error
-from outcome import Outcome
+from bench import bench, guests as guest
+from bench import compare as bench_compare, result as bench_result, says as bench_says, text as bench_text
+from bench.result import AGAIN, ALL, FIRST, LOOP, PRINTED, Published, REVIEWED, Sample, WHOLE
 from bench.stats import Ratio
 from bench.watch import Watcher
+from guest import boot, build
+from guest import boot
+from host.messages import Error
+from outcome import Outcome
 
 GIB = 1 << 30
 FSDAX, DEVDAX = (n for n, _kind in bench_result.NAMESPACES.values())
@@ -429,16 +424,16 @@ class Compare(Case):
 
 	def test_bad_files(self) -> None:
 		good = self.write('good.json', result())
-		for text, words in (('{', 'is not JSON'), ('{}', 'not a result of make bench'), ('[]', 'not a result')):
-			done = self.make('bench-compare', good, self.write('bad.json', text))
+		for text, words in (('{', 'is not JSON'), ('{}', 'not a result that JSON= wrote'), ('[]', 'not a result that')):
+			done = self.make('compare', good, self.write('bad.json', text))
 			self.assertOneSentence(done, words, 'bad.json')
-		self.assertOneSentence(self.make('bench-compare', good, self.dir / 'none'), 'no such file')
-		self.assertOneSentence(self.make('bench-compare', good), 'wants two results')
+		self.assertOneSentence(self.make('compare', good, self.dir / 'none'), 'no such file')
+		self.assertOneSentence(self.make('compare', good), 'wants two results')
 		other = self.write('two.json', result([], sides={'A': 'v4', 'B': 'v5'}))
-		self.assertOneSentence(self.make('bench-compare', good, other), 'one compares base with series')
+		self.assertOneSentence(self.make('compare', good, other), 'one compares base with series')
 
 	def test_through_make(self) -> None:
-		done = self.make('bench-compare', *(self.write(n, result()) for n in ('a.json', 'b.json')))
+		done = self.make('compare', *(self.write(n, result()) for n in ('a.json', 'b.json')))
 		self.assertEqual(done.returncode, 0, done.stdout)
 		self.assertIn('do not differ', done.stdout)
 		self.assertNotIn('Nothing to be done', done.stdout)

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import helper  # noqa: F401: finds the tools
 
-from host import process
 import report
-from outcome import Outcome
-from guest import boot
-from guest import build
-from guest import target
+from guest import boot, build, target
+from host import cache
 from kernel import tree
+from outcome import Outcome
 
 X86 = target.TARGETS['x86_64']
 # The first test taints the kernel as one that ran tests: this has it panic.
@@ -71,7 +69,7 @@ class Guest(unittest.TestCase):
 		"""One that is stopped does not heed kunit.py's SIGTERM."""
 		bin = self.tree.dir / 'stuck-qemu'
 		bin.mkdir(exist_ok=True)
-		self.addCleanup(host.remove, bin)
+		self.addCleanup(cache.remove, bin)
 		real = subprocess.check_output(['sh', '-c', f'command -v {X86.qemu}'], text=True).strip()
 		(bin / X86.qemu).write_text('#!/bin/sh\n'
 			f'[ "$1" = --version ] && exec {real} "$@"\n'

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from helper import Front, REPO, patch_text, snapshot
+from helper import Front, patch_text, REPO, snapshot
 
 
 class Cleaning(Front):

@@ -7,28 +7,24 @@ import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 import unittest
 from pathlib import Path
-from typing import List
 from unittest import mock
+from typing import List
 
-from helper import AS_NOBODY_SPECIAL, Case, fake_kernel, Front, MM_INIT, REPO, TOOLS, patch_text, snapshot
-from host import files
-from host import process
-from host import locks
-from host import packages
+from helper import AS_NOBODY_SPECIAL, Case, fake_kernel, Front, MM_INIT, patch_text, REPO, snapshot, TOOLS
+
 import judge
 from checks import Check
 from guest.target import MAIN, Target
+from host import files, locks, packages, process
+from host.messages import Error
 from kernel import tree
 from kernel.tree import Tree
 from outcome import Outcome
-
-from host.messages import Error
 
 
 def works(*command: str) -> bool:

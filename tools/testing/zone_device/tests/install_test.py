@@ -10,11 +10,10 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from helper import AS_NOBODY_SPECIAL, Case, REPO, contents, fake_kernel, snapshot
+from helper import AS_NOBODY_SPECIAL, Case, contents, fake_kernel, REPO, snapshot
 
-from kernel import install
-from kernel import overlay
 from host.messages import Error
+from kernel import install, overlay
 
 
 class Install(Case):

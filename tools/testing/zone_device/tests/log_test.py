@@ -9,11 +9,9 @@ from xml.etree import ElementTree
 
 from helper import Case, DATA
 
-from guest import log as ktap
 import report
+from guest import boot, log as ktap
 from outcome import Outcome
-from guest import boot
-from guest import build
 
 
 def golden(name: str) -> List[str]:

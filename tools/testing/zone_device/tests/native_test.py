@@ -8,17 +8,17 @@ import tempfile
 import unittest
 from pathlib import Path
 from statistics import median
-from typing import List, Tuple
+from typing import List
 
 from helper import Case, DATA
 
+from bench.native_report import plan, Result
+from bench.stats import interval, ratio
 from checks import native
+from host.machine import Machine, machine
+from host.messages import Error
 from kernel import tree
 from outcome import total
-from host.messages import Error
-from host.machine import Machine, machine
-from bench.native_report import Result, plan
-from bench.stats import interval, ratio
 
 CMD = ('savedcmd_mm/mm_init.o := ccache gcc -Wp,-MMD,mm/.mm_init.o.d -nostdinc -I/k/include '
 	'-DKBUILD_BASENAME=\'"mm_init"\' -DX=$(pound)$$ -c -o mm/mm_init.o /k/mm/mm_init.c   ; '

@@ -4,7 +4,7 @@
 import os
 import unittest
 
-from helper import Front, REPO, patch_text, snapshot
+from helper import Front, patch_text, REPO, snapshot
 
 
 class Options(Front):

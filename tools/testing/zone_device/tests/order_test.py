@@ -8,13 +8,10 @@ from pathlib import Path
 
 from helper import Case
 
-from checks import cost
-from checks import order
-from guest import boot
-from guest import build
+from checks import cost, order
 from host.messages import Error
-from outcome import Outcome
 from kernel.vmlinux import Kernel
+from outcome import Outcome
 
 SOURCE = '''
 unsigned long vmemmap_base = 0xffffea0000000000UL;

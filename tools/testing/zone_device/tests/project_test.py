@@ -8,10 +8,10 @@ from typing import Set
 
 from helper import REPO, TOOLS
 
-import options as given
-from kernel import overlay
-from guest import target
 import commands
+import options as given
+from guest import target
+from kernel import overlay
 
 
 def options(path: Path) -> Set[str]:

@@ -11,8 +11,8 @@ from typing import Tuple
 
 from helper import Case, MM_INIT, patch_text
 
-from kernel import series
 from host.messages import Error
+from kernel import series
 
 
 class Load(Case):

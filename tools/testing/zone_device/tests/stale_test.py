@@ -5,14 +5,12 @@ of it, or nothing."""
 import os
 import subprocess
 import unittest
-from pathlib import Path
 from typing import List
 from unittest import mock
 
 from helper import Front, MM_INIT, patch_text
 
-from kernel import mirror
-from kernel import tree
+from kernel import mirror, tree
 
 
 class Stale(Front):

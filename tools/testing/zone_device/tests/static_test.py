@@ -13,12 +13,8 @@ from checks import sparse
 from checks.checkpatch import checkpatch
 from guest import build
 from guest.target import MAIN
-from kernel import overlay
-from guest import boot
-from guest import build
-from kernel import source
-from kernel import tree
 from host.messages import Error
+from kernel import overlay, source, tree
 
 ACCEPTS = '#!/bin/sh\n"$1" --accept && echo 1 || echo 0\n'
 

@@ -14,7 +14,7 @@ import judge
 import report
 import store
 from checks import Check
-from guest.target import TARGETS, Target
+from guest.target import Target, TARGETS
 from host.messages import Error
 from kernel import tree
 from kernel.tree import Tree
@@ -156,7 +156,7 @@ class Compare(Front):
 		good = self.dir / 'good.json'
 		self.assertWorks(JSON=good)
 		bad = self.dir / 'bad.json'
-		for text, words in (('{', 'is not JSON'), ('{}', 'not what JSON= writes'), ('[]', 'not what JSON= writes'),
+		for text, words in (('{', 'is not JSON'), ('{}', 'not a result that JSON= wrote'), ('[]', 'not a result that JSON= wrote'),
 				(json.dumps({'format': report.FORMAT, 'outcomes': [{'check': 'kunit'}]}), 'is damaged'),
 				(json.dumps({'format': report.FORMAT, 'outcomes': None}), 'is damaged')):
 			bad.write_text(text)

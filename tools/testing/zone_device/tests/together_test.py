@@ -12,11 +12,11 @@ import unittest
 from pathlib import Path
 from typing import List
 
-from helper import Case, Front, REPO, TOOLS
+from helper import Case, Front, TOOLS
 
-from host import locks
-from guest import plugin
 from bench.watch import Watcher
+from guest import plugin
+from host import locks
 
 
 class Ended(Front):

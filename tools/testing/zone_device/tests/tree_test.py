@@ -12,11 +12,8 @@ from unittest import mock
 
 from helper import Case, MM_INIT, patch_text, snapshot
 
-from kernel import mirror
-from kernel import overlay
-from kernel import source
-from kernel import tree
 from host.messages import Error
+from kernel import mirror, overlay, source, tree
 
 
 def dates(top: Path) -> Dict[str, int]:
