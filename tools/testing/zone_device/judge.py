@@ -83,12 +83,8 @@ def _run_together(group: List[Tuple[int, Job, str]], digests: Dict[Plan, str],
 		if not holds:
 			stack.close()
 		for place, job, key in group:
-			found[place] = _ask(job, prepared, key)
-	# A tree that was changed while it was tested is not what the key says.
-	if not wanted.origin.cached and tree.digest(wanted) != digests[wanted]:
-		say('the kernel tree was changed meanwhile: the outcomes are not kept')
-		for _place, _job, key in group:
-			store.forget(key)
+			# One that was changed in between is not what the key is of.
+			found[place] = _ask(job, prepared, key if prepared.digest == digests[wanted] else '')
 
 
 def _ask(job: Job, prepared: Tree, key: str) -> Outcome:
@@ -96,7 +92,8 @@ def _ask(job: Job, prepared: Tree, key: str) -> Outcome:
 		outcome = job.check.run(prepared, job.target)
 	except (Error, OSError) as err:
 		return _broken(job, err)
-	store.keep(key, outcome)
+	if key:
+		store.keep(key, outcome)
 	return _finish(job, outcome)
 
 

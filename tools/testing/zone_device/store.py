@@ -51,10 +51,6 @@ def find(key: str) -> Optional[Outcome]:
 	return None
 
 
-def forget(key: str) -> None:
-	cache.remove(_path(key))
-
-
 def keep(key: str, outcome: Outcome) -> None:
 	"""A failure is kept as one; that something cannot be judged is not."""
 	if outcome.unknown:

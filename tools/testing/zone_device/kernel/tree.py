@@ -28,6 +28,8 @@ from kernel.source import check_kernel, chosen as chosen_source, features, OUR_S
 COPY, STREAMS = '-DZD_COPY=', '-DZD_STREAMS'
 # Starts the signature, in a manifest, of a file that is not the source's own.
 MADE = 'made '
+# The state of a fetched kernel, which never changes.
+UNPACKED = 'unpacked'
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Tree:
 	copy_unused: bool = False
 	# The same kernel without the series, for checks that compare.
 	base: Optional['Tree'] = None
+	# What digest() says of it.
+	digest: str = ''
 
 	@property
 	def src(self) -> Path:
@@ -240,10 +244,10 @@ def _prepare(wanted: Plan) -> Tree:
 	origin, place = wanted.origin, wanted.place
 	with locks.locked(wanted.top / '.lock'):
 		if origin.cached:
-			copy, generation = origin.path, 'unpacked'
+			copy, state = origin.path, UNPACKED
 		else:
 			copy = wanted.top / 'mirror'
-			generation = _mirror(origin, copy)
+			state = _mirror(origin, copy)
 		stage = place / 'stage'
 		cache.remove(stage)
 		stage.mkdir()
@@ -252,14 +256,14 @@ def _prepare(wanted: Plan) -> Tree:
 			removed = {n for n in patched if not os.path.lexists(stage / n)}
 			overlay_files.stage(copy, stage, wanted.overlay)
 			produced = set(staged(stage))
-			generation = _populate(place / 'src', copy, generation, stage, removed)
+			generation = _populate(place / 'src', copy, state, stage, removed)
 		finally:
 			cache.remove(stage)
 	made = features(place / 'src')
 	copy_unused = wanted.whole and COPY in made and STREAMS not in made \
 		and COPY not in features(copy)
 	return Tree(place, origin, wanted.name, wanted.patches, patched, produced,
-		generation, wanted.version, made, copy_unused)
+		generation, wanted.version, made, copy_unused, digest=_digest(wanted, state))
 
 
 _in_use = False
@@ -303,9 +307,11 @@ def with_base(wanted: Plan) -> Iterator[Tree]:
 def digest(wanted: Plan) -> str:
 	"""A hash of all that a tree will be made of; of a patch, not its message."""
 	if wanted.origin.cached:
-		state = 'unpacked'
-	else:
-		with locks.locked(wanted.top / '.lock'):
-			state = _mirror(wanted.origin, wanted.top / 'mirror')
+		return _digest(wanted, UNPACKED)
+	with locks.locked(wanted.top / '.lock'):
+		return _digest(wanted, _mirror(wanted.origin, wanted.top / 'mirror'))
+
+
+def _digest(wanted: Plan, state: str) -> str:
 	facts = [wanted.origin.key, state, wanted.overlay, *(p.diff().hex() for p in wanted.patches)]
 	return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

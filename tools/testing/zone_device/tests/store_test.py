@@ -106,16 +106,20 @@ class Loop(Case):
 			self.assertEqual(check.calls, calls, outcome)
 
 	def test_a_tree_that_is_changed_meanwhile(self) -> None:
-		kdir = Path(os.environ['KDIR'])
+		"""After it was looked at for what is known, before it is prepared."""
+		kdir, digest = Path(os.environ['KDIR']), tree.digest
 
-		class Changes(Asked):
-			def run(self, tree: Tree, target: Target) -> Outcome:
-				(kdir / 'mm/mm_init.c').write_text('changed\n')
-				return super().run(tree, target)
-		check = Changes(Outcome('asked', 'x', passed=1))
+		def change(wanted: tree.Plan) -> str:
+			found = digest(wanted)
+			(kdir / 'mm/mm_init.c').write_text('changed\n')
+			return found
+		check = Asked(Outcome('asked', 'x', passed=1))
 		wanted = tree.plan(series='none')
-		judge.run([judge.Job(check, TARGETS['uml'], wanted)])
+		with mock.patch.object(tree, 'digest', change):
+			judge.run([judge.Job(check, TARGETS['uml'], wanted)])
 		self.assertEqual(list(self.cache.glob('outcomes/*.json')), [])
+		judge.run([judge.Job(check, TARGETS['uml'], wanted)])
+		self.assertEqual(len(list(self.cache.glob('outcomes/*.json'))), 1)
 
 	def test_one_that_fails_does_not_end_the_rest(self) -> None:
 		class Breaks(Asked):
