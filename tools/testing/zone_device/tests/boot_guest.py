@@ -70,11 +70,11 @@ class Guest(unittest.TestCase):
 		bin = self.tree.dir / 'stuck-qemu'
 		bin.mkdir(exist_ok=True)
 		self.addCleanup(cache.remove, bin)
-		real = subprocess.check_output(['sh', '-c', f'command -v {X86.qemu}'], text=True).strip()
-		(bin / X86.qemu).write_text('#!/bin/sh\n'
+		real = subprocess.check_output(['sh', '-c', f'command -v {X86.arch.qemu}'], text=True).strip()
+		(bin / X86.arch.qemu).write_text('#!/bin/sh\n'
 			f'[ "$1" = --version ] && exec {real} "$@"\n'
 			f'(sleep 1; kill -STOP $$) &\nexec {real} "$@"\n')
-		(bin / X86.qemu).chmod(0o755)
+		(bin / X86.arch.qemu).chmod(0o755)
 		old, grace = os.environ['PATH'], boot.GRACE
 		self.addCleanup(os.environ.__setitem__, 'PATH', old)
 		self.addCleanup(setattr, boot, 'GRACE', grace)
