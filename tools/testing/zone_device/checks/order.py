@@ -251,4 +251,7 @@ class OrderMutant(Check):
 			f'also broken: {", ".join(others) or result.verdict.problem or "-"}; KUnit alone notices: {noticed}'
 		if noticed != meant:
 			what += ', NOT AS EXPECTED'
+		if expected not in seen:
+			# What there was to be noticed.
+			what += f'; {summary(result)}; log: {result.verdict.log}'
 		return self.mutant.outcome(self.name, expected in seen and noticed == meant, what)
