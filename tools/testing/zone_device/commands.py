@@ -106,9 +106,10 @@ def _mutants(kind: str, origin: source.Source, names: str = '*') -> List[Job]:
 
 
 def _mutant_command(kind: str) -> int:
-	jobs = _mutants(kind, source.chosen(), os.environ.get('MUTANTS', '*'))
-	packages.ensure(target.needs([j.target for j in jobs]))
-	return _conclude(judge.run(jobs, _fresh(), keep_going=True))
+	names = os.environ.get('MUTANTS', '*')
+	# Before a kernel is looked for: that takes git and tar already.
+	packages.ensure(target.needs([m.target for m in mutants.load(kind, names)]))
+	return _conclude(judge.run(_mutants(kind, source.chosen(), names), _fresh(), keep_going=True))
 
 
 def check() -> int:

@@ -81,11 +81,6 @@ def unlock(path: Path) -> None:
 		handle.close()
 
 
-def unlock_all() -> None:
-	for path in list(_held):
-		unlock(path)
-
-
 @contextlib.contextmanager
 def locked(*paths: Path) -> Iterator[None]:
 	"""Holds the locks at @paths, taken in one order whoever asks for them, so
