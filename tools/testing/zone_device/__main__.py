@@ -49,11 +49,12 @@ def main(arguments: List[str]) -> int:
 		if isinstance(stream, io.TextIOWrapper):
 			stream.reconfigure(errors='backslashreplace')
 	try:
-		options.check()
+		given = options.parse()
+		cache.set_directory(given.cache)
 		if arguments[0] not in UNCACHED:
-			cache.use()
-			files.forget_outputs()
-		return COMMANDS[arguments[0]]()
+			cache.use(given.kdir)
+			files.forget_outputs(given.outputs.values())
+		return COMMANDS[arguments[0]](given)
 	except Error as err:
 		say(f'error: {err}')
 		return 1

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Callable, Dict, List, Sequence
 
 import judge
-import options
 import report
 from bench import bench as vm_bench, compare as bench_compare, guests, native as bench_native, result as bench_result
-from checks import cost, mutants, native
+from checks import Check, cost, mutants, native
 from checks.checkpatch import Checkpatch
 from checks.cost import Cost
 from checks.kunit import Kunit, Series
@@ -26,119 +25,127 @@ from host.messages import Error, say
 from judge import Job
 from kernel import install as installation, source, tree
 from kernel.tree import Plan
+from options import Options
 from outcome import Outcome, total
 
 
-def _fresh() -> bool:
-	return bool(os.environ.get('FRESH'))
+def _origin(given: Options) -> source.Source:
+	return source.chosen(given.kdir, given.ktarball)
 
 
-def _again(command: str) -> str:
+def _plan(given: Options) -> Plan:
+	"""The one tree that most commands look at."""
+	return tree.plan(_origin(given), given.series, given.series_upto)
+
+
+def _again(command: str, given: Options) -> str:
 	"""The command that asks the same again."""
-	return ' '.join(filter(None, (f'make {command}', options.typed())))
+	return ' '.join(filter(None, (f'make {command}', given.typed())))
 
 
-def _words(name: str) -> List[str]:
-	return os.environ.get(name, '').split()
-
-
-def _conclude(outcomes: List[Outcome]) -> int:
+def _conclude(outcomes: List[Outcome], given: Options) -> int:
 	report.show(outcomes)
-	report.write(outcomes)
+	report.write(outcomes, given.json, given.junit)
 	return 0 if all(o.ok for o in outcomes) else 1
 
 
-def _suites(wanted: Plan, targets: Sequence[target.Target], filter: str = '', note: str = '') -> List[Job]:
-	again = _again('kunit') + (f' FILTER={filter!r}' if filter else '')
-	return [Job(Series(), MAIN, wanted, again, note),
-		*(Job(Kunit(filter), t, wanted, f'{again} TARGETS={t.name}', note) for t in targets)]
+def _alone(check: Check, given: Options, more: Sequence[packages.Need] = ()) -> int:
+	"""A command that is one check, where instruments look."""
+	main = MAIN.asked(given)
+	packages.ensure(more or target.needs([main]))
+	return _conclude(judge.run([Job(check, main, _plan(given), _again(check.name, given))], given.fresh), given)
 
 
-def kunit() -> int:
-	targets = target.chosen(os.environ.get('TARGETS') or target.DEFAULT)
+def _suites(given: Options, wanted: Plan, targets: Sequence[target.Target], filter: str = '') -> List[Job]:
+	again = _again('kunit', given) + (f' FILTER={filter!r}' if filter else '')
+	return [Job(Series(), MAIN.asked(given), wanted, again),
+		*(Job(Kunit(filter), t, wanted, f'{again} TARGETS={t.name}') for t in targets)]
+
+
+def _targets(given: Options, names: Sequence[str]) -> List[target.Target]:
+	return [t.asked(given) for t in target.chosen(names)]
+
+
+def kunit(given: Options) -> int:
+	targets = _targets(given, given.targets or target.DEFAULT)
 	packages.ensure(target.needs(targets))
-	outcomes = judge.run(_suites(tree.plan(), targets, os.environ.get('FILTER', '')), _fresh())
+	outcomes = judge.run(_suites(given, _plan(given), targets, given.filter), given.fresh)
 	suites = [o for o in outcomes if o.check == Kunit.name]
 	if not all(o.empty for o in suites):
 		for outcome in suites:
 			outcome.problem = '' if outcome.empty else outcome.problem
-	return _conclude([o for o in outcomes if o.check == Kunit.name or not o.ok])
+	return _conclude([o for o in outcomes if o.check == Kunit.name or not o.ok], given)
 
 
-def sparse() -> int:
-	packages.ensure(target.needs([MAIN]))
-	return _conclude(judge.run([Job(Sparse(), MAIN, tree.plan(), _again('sparse'))], _fresh()))
+def sparse(given: Options) -> int:
+	return _alone(Sparse(), given)
 
 
-def checkpatch() -> int:
-	packages.ensure([*packages.TREE, *packages.CHECKPATCH])
-	return _conclude(judge.run([Job(Checkpatch(), MAIN, tree.plan(), _again('checkpatch'))], _fresh()))
+def checkpatch(given: Options) -> int:
+	return _alone(Checkpatch(), given, [*packages.TREE, *packages.CHECKPATCH])
 
 
-def order() -> int:
-	packages.ensure(target.needs([MAIN]))
-	check = Order(os.environ.get('FILTER', ''), _words('FUNCTIONS'), _words('STARTS'))
-	return _conclude(judge.run([Job(check, MAIN, tree.plan(), _again('order'))], _fresh()))
+def order(given: Options) -> int:
+	return _alone(Order(given.filter, given.functions, given.starts), given)
 
 
-def cost_() -> int:
-	packages.ensure(target.needs([MAIN]))
-	return _conclude(judge.run([Job(Cost(_ours()), MAIN, tree.plan(), _again('cost'))], _fresh()))
+def cost_(given: Options) -> int:
+	return _alone(Cost(_ours(given)), given)
 
 
-def cost_budget() -> int:
-	packages.ensure(target.needs([MAIN]))
-	with tree.alone(tree.plan()) as prepared:
-		cost.budget(prepared, MAIN)
+def cost_budget(given: Options) -> int:
+	main = MAIN.asked(given)
+	packages.ensure(target.needs([main]))
+	with tree.alone(_plan(given)) as prepared:
+		cost.budget(prepared, main)
 	return 0
 
 
-def _ours() -> bool:
+def _ours(given: Options) -> bool:
 	"""Whether it is the whole of our series that is looked at."""
-	return not os.environ.get('SERIES') and not os.environ.get('SERIES_UPTO')
+	return not given.series and given.series_upto is None
 
 
-def _mutants(kind: str, origin: source.Source, names: str = '*') -> List[Job]:
+def _mutants(kind: str, given: Options, origin: source.Source, names: Sequence[str] = ('*',)) -> List[Job]:
 	make = {'kunit': KunitMutant, 'order': OrderMutant}[kind]
 	command = {'kunit': 'mutants', 'order': 'order-mutants'}[kind]
-	return [Job(make(m), m.target, mutants.plan(m, origin), _again(f'{command} MUTANTS={m.name}'))
+	return [Job(make(m), m.target.asked(given), mutants.plan(m, origin), _again(f'{command} MUTANTS={m.name}', given))
 		for m in mutants.load(kind, names)]
 
 
-def _mutant_command(kind: str) -> int:
-	names = os.environ.get('MUTANTS', '*')
+def _mutant_command(kind: str, given: Options) -> int:
+	names = given.mutants or ('*',)
 	# Before a kernel is looked for: that takes git and tar already.
-	packages.ensure(target.needs([m.target for m in mutants.load(kind, names)]))
-	return _conclude(judge.run(_mutants(kind, source.chosen(), names), _fresh(), keep_going=True))
+	packages.ensure(target.needs([m.target.asked(given) for m in mutants.load(kind, names)]))
+	return _conclude(judge.run(_mutants(kind, given, _origin(given), names), given.fresh, keep_going=True), given)
 
 
-def check() -> int:
+def check(given: Options) -> int:
 	"""Cheap things first; each goes on after the one before has failed."""
-	targets = target.chosen(target.CHECKED)
+	targets, main = _targets(given, target.CHECKED), MAIN.asked(given)
 	packages.ensure([*target.needs(targets), *packages.CHECKPATCH, *native.PACKAGES, *guests.PACKAGES,
 		*packages.TYPES])
-	origin = source.chosen()
-	wanted, base = tree.plan(origin), tree.plan(origin, series='none')
-	again = _again('check')
-	jobs = [Job(Tools(), MAIN, wanted, again), Job(Types(), MAIN, wanted, again),
-		Job(Checkpatch(), MAIN, wanted, _again('checkpatch')), *_suites(wanted, targets),
-		Job(Guests(), MAIN, wanted, again)]
+	origin = _origin(given)
+	wanted, base = tree.plan(origin, given.series, given.series_upto), tree.plan(origin, series='none')
+
+	def job(check: Check, command: str = 'check') -> Job:
+		return Job(check, main, wanted, _again(command, given))
+	jobs = [job(Tools()), job(Types()), job(Checkpatch(), 'checkpatch'), *_suites(given, wanted, targets), job(Guests())]
 	if wanted.patches:
-		jobs.append(Job(Kunit(), MAIN, base, 'make kunit SERIES=none', '(no series)'))
-	jobs += [Job(Sparse(), MAIN, wanted, _again('sparse')), Job(Order(), MAIN, wanted, _again('order')),
-		Job(Cost(_ours()), MAIN, wanted, _again('cost')), Job(Native(), MAIN, wanted, again)]
+		jobs.append(Job(Kunit(), main, base, 'make kunit SERIES=none', '(no series)'))
+	jobs += [job(Sparse(), 'sparse'), job(Order(), 'order'), job(Cost(_ours(given)), 'cost'), job(Native())]
 	# The mutants break our series, whatever the user's is.
-	if wanted.patches and _ours():
-		jobs += _mutants('order', origin)
-	outcomes = judge.run(jobs, _fresh(), keep_going=True)
-	status = _conclude(outcomes)
+	if wanted.patches and _ours(given):
+		jobs += _mutants('order', given, origin)
+	outcomes = judge.run(jobs, given.fresh, keep_going=True)
+	status = _conclude(outcomes, given)
 	passed, failed, skipped = total(outcomes)
 	print(f'{passed} passed, {failed} failed, {skipped} skipped')
 	return status
 
 
-def compare() -> int:
-	paths = _words('FILES')
+def compare(given: Options) -> int:
+	paths = given.files
 	if len(paths) != 2:
 		raise Error('compare wants two results, written by JSON=: make compare A.json B.json')
 	results = [files.read_result(p, (report.FORMAT, bench_result.FORMAT)) for p in paths]
@@ -153,44 +160,43 @@ def compare() -> int:
 	return 0
 
 
-def _kdir() -> str:
-	kdir = os.environ.get('KDIR')
-	if not kdir:
+def _kdir(given: Options) -> str:
+	if not given.kdir:
 		raise Error('which tree? give KDIR=/path/to/linux')
-	return kdir
+	return given.kdir
 
 
-def install() -> int:
-	changed = installation.install(source.user_tree(_kdir()).path)
+def install(given: Options) -> int:
+	changed = installation.install(source.user_tree(_kdir(given)).path)
 	say(f'installed {len(changed)} files' if changed else 'installed already')
 	return 0
 
 
-def uninstall() -> int:
+def uninstall(given: Options) -> int:
 	# Whatever version of the kernel is checked out there now.
-	where = Path(os.path.realpath(cache.expand('KDIR', _kdir())))
+	where = Path(os.path.realpath(cache.expand('KDIR', _kdir(given))))
 	if not where.is_dir():
-		raise Error(f'KDIR={_kdir()}: no such directory')
+		raise Error(f'KDIR={given.kdir}: no such directory')
 	changed = installation.uninstall(where)
 	say(f'removed from {len(changed)} files' if changed else
 		f'nothing was installed: {where} has no {installation.RECORD}')
 	return 0
 
 
-def clean() -> int:
-	cache.clean()
+def clean(given: Options) -> int:
+	cache.clean(given.kdir)
 	return 0
 
 
-def distclean() -> int:
-	cache.clean(everything=True)
+def distclean(given: Options) -> int:
+	cache.clean(given.kdir, everything=True)
 	return 0
 
 
-COMMANDS: Dict[str, Callable[[], int]] = {
+COMMANDS: Dict[str, Callable[[Options], int]] = {
 	'kunit': kunit, 'check': check, 'sparse': sparse, 'checkpatch': checkpatch,
-	'mutants': lambda: _mutant_command('kunit'), 'order': order,
-	'order-mutants': lambda: _mutant_command('order'), 'cost': cost_, 'cost-budget': cost_budget,
+	'mutants': lambda given: _mutant_command('kunit', given), 'order': order,
+	'order-mutants': lambda given: _mutant_command('order', given), 'cost': cost_, 'cost-budget': cost_budget,
 	'bench': vm_bench.bench, 'bench-native': bench_native.bench, 'compare': compare,
 	'install': install, 'uninstall': uninstall, 'clean': clean, 'distclean': distclean,
 }

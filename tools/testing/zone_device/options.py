@@ -6,116 +6,164 @@ import difflib
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field, Field, fields
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Any, Callable, Dict, Generic, List, Optional, Tuple, TypeVar
 
-from host import cache, process
+from host import cache
 from host.files import REPO
 from host.messages import Error
+
+T = TypeVar('T')
 
 # What results are called, where they may replace former ones.
 RESULTS = ('.json', '.xml', '.html')
 
 
-def _nothing(_name: str, _value: str) -> None:
-	pass
+def _text(_name: str, text: str) -> str:
+	return text
 
 
-def _count(name: str, _value: str) -> None:
-	process.number(name)
+def _words(_name: str, text: str) -> Tuple[str, ...]:
+	return tuple(text.split())
 
 
-def _count_from_zero(name: str, _value: str) -> None:
-	process.number(name, least=0)
-
-
-def _some(name: str, value: str) -> None:
-	if not value.split():
+def _some(name: str, text: str) -> Tuple[str, ...]:
+	if not text.split():
 		raise Error(f'{name}= is blank: name at least one, or leave it out')
+	return _words(name, text)
 
 
-def _path(name: str, value: str) -> None:
-	cache.expand(name, value)
+def _set(_name: str, _text: str) -> bool:
+	return True
 
 
-def _input(name: str, value: str) -> None:
-	if value != 'none' and not os.path.lexists(cache.expand(name, value)):
-		raise Error(f'{name}={value}: no such file or directory')
+def _number(name: str, text: str, least: int) -> int:
+	if not re.fullmatch('[0-9]{1,9}', text) or int(text) < least:
+		raise Error(f'{name}={text} is not a number of {least} or more')
+	return int(text)
 
 
-def _not_ours(name: str, value: str, real: Path) -> None:
-	cached = cache.is_in(real, cache.directory()) and not cache.is_in(real, cache.directory() / 'bench')
-	parts = [REPO / n for n in ('lib', 'mm', 'series', 'tools', '.git', '.ci')]
-	tracked = [p for p in REPO.iterdir() if p.is_file()] if real.parent == REPO and real.suffix not in RESULTS else []
-	if cached or real in tracked or any(cache.is_in(real, p) for p in parts):
-		raise Error(f'{name}={value} is a file of {"the cache" if cached else "this project"}: name another one')
+def _count(name: str, text: str) -> int:
+	return _number(name, text, 1)
 
 
-def _output(name: str, value: str) -> None:
-	"""A file to write must be one that can be written, and no input."""
-	if value == '-':
-		return
-	path = cache.expand(name, value)
+def _count_from_zero(name: str, text: str) -> int:
+	return _number(name, text, 0)
+
+
+def _path(name: str, text: str) -> Path:
+	return Path(os.path.realpath(cache.expand(name, text)))
+
+
+def _input(name: str, text: str) -> str:
+	if text != 'none' and not os.path.lexists(cache.expand(name, text)):
+		raise Error(f'{name}={text}: no such file or directory')
+	return text
+
+
+def _output(name: str, text: str) -> str:
+	"""A file to write must be one that can be written."""
+	if text == '-':
+		return text
+	path = cache.expand(name, text)
 	if path.exists() and not path.is_file():
-		raise Error(f'{name}={value} cannot be written: it is no regular file; - is standard output')
+		raise Error(f'{name}={text} cannot be written: it is no regular file; - is standard output')
 	if not path.parent.is_dir():
-		raise Error(f'{name}={value} cannot be written: there is no directory {path.parent}')
+		raise Error(f'{name}={text} cannot be written: there is no directory {path.parent}')
 	if not os.access(path.parent, os.W_OK):
-		raise Error(f'{name}={value} cannot be written: permission denied')
+		raise Error(f'{name}={text} cannot be written: permission denied')
 	real = Path(os.path.realpath(path))
 	if not real.parent.is_dir():
-		raise Error(f'{name}={value} cannot be written: there is no directory {real.parent}')
-	_not_ours(name, value, real)
-	for other, kind in KINDS.items():
-		given = os.environ.get(other)
-		if not given or other == name or given == 'none' or kind not in (_input, _output):
-			continue
-		there = Path(os.path.realpath(cache.expand(other, given)))
-		if real == there or kind is _input and cache.is_in(real, there):
-			raise Error(f'{name}={value} would overwrite, or lies in, {other}={given}: name another file')
+		raise Error(f'{name}={text} cannot be written: there is no directory {real.parent}')
+	return text
 
 
 @dataclass(frozen=True)
-class Variable:
-	name: str
-	# How it looks, and what it is, for make help.
-	form: str
-	about: str
-	check: Callable[[str, str], None] = _nothing
+class Kind(Generic[T]):
+	"""What a variable holds: how its text is read, and what stands for none."""
+	read: Callable[[str, str], T]
+	absent: T
 
 
-VARIABLES = [
-	Variable('KDIR', 'dir', 'your kernel tree, git or not; it is only read', _input),
-	Variable('KTARBALL', 'file', 'a kernel tarball or a linux-source .deb', _input),
-	Variable('SERIES', 'path', 'a directory, mbox or patch to apply, or none', _input),
-	Variable('SERIES_UPTO', 'n', 'apply the first n patches only', _count_from_zero),
-	Variable('TARGETS', '"..."', 'default: uml x86_64; also x86_64-pointer x86_64-kasan', _some),
-	Variable('FILTER', 'glob', 'run the tests that match, as kunit.py has it: suite.test'),
-	Variable('MUTANTS', '"..."', 'only the mutants whose names match', _some),
-	Variable('FUNCTIONS', '"..."', 'make order: look into these functions instead', _some),
-	Variable('STARTS', '"..."', 'make order: nothing may be pending when these start'),
-	Variable('SIZE', '64G', 'make bench, bench-native: of device memory'),
-	Variable('ROUNDS', 'n', 'make bench, bench-native: how often each is timed', _count),
-	Variable('BOOTS', 'n', 'make bench: guests a side', _count),
-	Variable('CPU', 'n', 'make bench-native: the CPU to run on', _count_from_zero),
-	Variable('SERIES_A', 'path', 'make bench: compare this series, or none, with', _input),
-	Variable('SERIES_B', 'path', 'this one', _input),
-	Variable('KERNEL_ARGS', '"..."', 'make bench: more for the guests\' command line'),
-	Variable('JSON', 'file', 'the results', _output),
-	Variable('JUNIT', 'file', 'the same for a CI system', _output),
-	Variable('HTML', 'file', 'make bench: its page', _output),
-	Variable('FRESH', '1', 'ask again, whatever is known from before'),
-	Variable('JOBS', 'n', 'compile n files at a time', _count),
-	Variable('CC', 'cc', 'the compiler; LLVM=1, LLVM=-19: as the kernel has it'),
-	Variable('LLVM', '', ''),
-	Variable('KCFLAGS', '"..."', 'more for the compiler, as the kernel has it'),
-	Variable('TIMEOUT', 's', 'a guest that takes longer has hung', _count),
-	Variable('CACHE', 'dir', 'default: ~/.cache/zone-device-kunit', _path),
-]
+# Paths stay as they were typed, since messages and names of sources say so.
+TEXT, INPUT, OUTPUT = Kind(_text, ''), Kind(_input, ''), Kind(_output, '')
+WORDS: Kind[Tuple[str, ...]] = Kind(_words, ())
+SOME: Kind[Tuple[str, ...]] = Kind(_some, ())
+COUNT: Kind[Optional[int]] = Kind(_count, None)
+COUNT_FROM_ZERO: Kind[Optional[int]] = Kind(_count_from_zero, None)
+SET = Kind(_set, False)
+PATH: Kind[Optional[Path]] = Kind(_path, None)
+
+
+def _variable(kind: Kind[T], form: str, about: str) -> T:
+	"""How it looks, and what it is, for make help."""
+	return field(default=kind.absent, metadata={'kind': kind, 'form': form, 'about': about})
+
+
+@dataclass(frozen=True)
+class Options:
+	"""All that the environment says, read once. A variable is one line here, and
+	has the name of its field in capitals."""
+	kdir: str = _variable(INPUT, 'dir', 'your kernel tree, git or not; it is only read')
+	ktarball: str = _variable(INPUT, 'file', 'a kernel tarball or a linux-source .deb')
+	series: str = _variable(INPUT, 'path', 'a directory, mbox or patch to apply, or none')
+	series_upto: Optional[int] = _variable(COUNT_FROM_ZERO, 'n', 'apply the first n patches only')
+	targets: Tuple[str, ...] = _variable(SOME, '"..."', 'default: uml x86_64; also x86_64-pointer x86_64-kasan')
+	filter: str = _variable(TEXT, 'glob', 'run the tests that match, as kunit.py has it: suite.test')
+	mutants: Tuple[str, ...] = _variable(SOME, '"..."', 'only the mutants whose names match')
+	functions: Tuple[str, ...] = _variable(SOME, '"..."', 'make order: look into these functions instead')
+	starts: Tuple[str, ...] = _variable(WORDS, '"..."', 'make order: nothing may be pending when these start')
+	size: str = _variable(TEXT, '64G', 'make bench, bench-native: of device memory')
+	rounds: Optional[int] = _variable(COUNT, 'n', 'make bench, bench-native: how often each is timed')
+	boots: Optional[int] = _variable(COUNT, 'n', 'make bench: guests a side')
+	cpu: Optional[int] = _variable(COUNT_FROM_ZERO, 'n', 'make bench-native: the CPU to run on')
+	series_a: str = _variable(INPUT, 'path', 'make bench: compare this series, or none, with')
+	series_b: str = _variable(INPUT, 'path', 'this one')
+	kernel_args: Tuple[str, ...] = _variable(WORDS, '"..."', 'make bench: more for the guests\' command line')
+	json: str = _variable(OUTPUT, 'file', 'the results')
+	junit: str = _variable(OUTPUT, 'file', 'the same for a CI system')
+	html: str = _variable(OUTPUT, 'file', 'make bench: its page')
+	fresh: bool = _variable(SET, '1', 'ask again, whatever is known from before')
+	jobs: Optional[int] = _variable(COUNT, 'n', 'compile n files at a time')
+	cc: str = _variable(TEXT, 'cc', 'the compiler; LLVM=1, LLVM=-19: as the kernel has it')
+	llvm: str = _variable(TEXT, '', '')
+	kcflags: str = _variable(TEXT, '"..."', 'more for the compiler, as the kernel has it')
+	timeout: Optional[int] = _variable(COUNT, 's', 'a guest that takes longer has hung')
+	# None only where this user has no home directory either.
+	cache: Optional[Path] = _variable(PATH, 'dir', 'default: ~/.cache/zone-device-kunit')
+	# What follows make compare; the Makefile hands it down.
+	files: Tuple[str, ...] = ()
+
+	@property
+	def inputs(self) -> Dict[str, str]:
+		"""What is read that the user names: variable -> what it says."""
+		return self._of(INPUT)
+
+	@property
+	def outputs(self) -> Dict[str, str]:
+		"""Where results go that are asked for."""
+		return self._of(OUTPUT)
+
+	def _of(self, kind: Kind[str]) -> Dict[str, str]:
+		return {n: getattr(self, f.name) for n, f in VARIABLES.items() if _kind(f) == kind and getattr(self, f.name)}
+
+	def typed(self) -> str:
+		"""What says which tree is meant, as it would be typed."""
+		named = {n: getattr(self, n.lower()) for n in ('KDIR', 'KTARBALL', 'SERIES', 'SERIES_UPTO', 'CC', 'LLVM')}
+		return ' '.join(f'{n}={shlex.quote(str(v))}' for n, v in named.items() if v not in ('', None))
+
+
+VARIABLES: Dict[str, 'Field[Any]'] = {f.name.upper(): f for f in fields(Options) if f.metadata}
+
+
+def _kind(of: 'Field[Any]') -> Kind[Any]:
+	kind: Kind[Any] = of.metadata['kind']
+	return kind
+
+
 # A blank one is what is left of a variable that was not set.
-MEANT = [v.name for v in VARIABLES if v.check in (_input, _output, _path, _count_from_zero)]
-KINDS = {v.name: v.check for v in VARIABLES}
+MEANT = [n for n, f in VARIABLES.items() if _kind(f) in (INPUT, OUTPUT, PATH, COUNT_FROM_ZERO)]
 
 COMMANDS = {
 	'kunit': 'build and run the suites; prints one table',
@@ -143,16 +191,10 @@ def usage() -> str:
 		first, *more = about.split('\n')
 		return [f'{name:<19}{first}', *(f'{"":<19}{line}' for line in more)]
 	lines = [l for name, about in COMMANDS.items() for l in entry(f'make {name}', about)]
-	for variable in (v for v in VARIABLES if v.about):
-		lines += entry(f'{variable.name}={variable.form}', variable.about)
+	for name, metadata in ((n, f.metadata) for n, f in VARIABLES.items() if f.metadata['about']):
+		lines += entry(f'{name}={metadata["form"]}', metadata['about'])
 	lines.insert(len([l for l in lines if not re.match(r'\w+=', l)]), '')
 	return '\n'.join(lines)
-
-
-def typed() -> str:
-	"""What says which tree is meant, as it would be typed."""
-	return ' '.join(f'{v}={shlex.quote(os.environ[v])}' for v in ('KDIR', 'KTARBALL', 'SERIES', 'SERIES_UPTO',
-		'CC', 'LLVM') if os.environ.get(v))
 
 
 def nearest(name: str, known: List[str]) -> str:
@@ -173,17 +215,48 @@ def _given_to_make() -> Dict[str, str]:
 	return {p.group(1): p.group(2) for p in pairs if p}
 
 
-def check() -> None:
-	"""Refuses what cannot be meant, in one sentence, before anything is done."""
-	known = [v.name for v in VARIABLES]
+def _cache() -> Optional[Path]:
+	"""The user's cache directory, if there is a place for it."""
+	home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+	if not home.startswith('/') or not os.environ.get('HOME', '/'):
+		return None
+	return Path(os.path.realpath(home)) / 'zone-device-kunit'
+
+
+def _no_input(name: str, given: Options) -> None:
+	"""What is written must be no input, nothing of ours, and one file each."""
+	text = given.outputs[name]
+	if text == '-':
+		return
+	real = Path(os.path.realpath(cache.expand(name, text)))
+	where = given.cache
+	cached = where is not None and cache.is_in(real, where) and not cache.is_in(real, where / 'bench')
+	parts = [REPO / n for n in ('lib', 'mm', 'series', 'tools', '.git', '.ci')]
+	tracked = [p for p in REPO.iterdir() if p.is_file()] if real.parent == REPO and real.suffix not in RESULTS else []
+	if cached or real in tracked or any(cache.is_in(real, p) for p in parts):
+		raise Error(f'{name}={text} is a file of {"the cache" if cached else "this project"}: name another one')
+	for other, value in {**given.inputs, **given.outputs}.items():
+		if other == name or value == 'none':
+			continue
+		there = Path(os.path.realpath(cache.expand(other, value)))
+		if real == there or other in given.inputs and cache.is_in(real, there):
+			raise Error(f'{name}={text} would overwrite, or lies in, {other}={value}: name another file')
+
+
+def parse() -> Options:
+	"""Reads the environment, and refuses what cannot be meant, in one sentence,
+	before anything is done. Nothing else looks there for what a user wants."""
 	for name, value in _given_to_make().items():
 		if name in MEANT and not value.strip():
 			raise Error(f'{name}= is blank: give it a value, or leave it out')
-		if name not in known:
-			close = nearest(name, known)
+		if name not in VARIABLES:
+			close = nearest(name, list(VARIABLES))
 			raise Error(f'{name}= is no variable of this project' + (f'; is {close}= meant?' if close
 				else '; make help lists them'))
-	for variable in VARIABLES:
-		given = os.environ.get(variable.name)
-		if given:
-			variable.check(variable.name, given)
+	texts = {n: os.environ[n] for n in VARIABLES if os.environ.get(n)}
+	values: Dict[str, Any] = {'cache': _cache(), 'files': _words('FILES', os.environ.get('FILES', ''))}
+	values.update((VARIABLES[n].name, _kind(VARIABLES[n]).read(n, text)) for n, text in texts.items())
+	given = Options(**values)
+	for name in given.outputs:
+		_no_input(name, given)
+	return given

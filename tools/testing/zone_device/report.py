@@ -78,11 +78,11 @@ def show(outcomes: Sequence[Outcome]) -> None:
 	print('\n'.join(table(outcomes) + skips(outcomes)), flush=True)
 
 
-def write(outcomes: Sequence[Outcome]) -> None:
+def write(outcomes: Sequence[Outcome], to_json: str, to_junit: str) -> None:
 	"""To where JSON= and JUNIT= say, if anywhere."""
-	files.write_output('JSON', json.dumps({'format': FORMAT,
+	files.write_output('JSON', to_json, json.dumps({'format': FORMAT,
 		'outcomes': [o.as_json() for o in outcomes]}, indent='\t') + '\n')
-	files.write_output('JUNIT', junit(outcomes))
+	files.write_output('JUNIT', to_junit, junit(outcomes))
 
 
 def _printable(text: str) -> str:

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from bench import guests, page as bench_page, result as bench_result, says as bench_says, text as bench_text
 from bench.guests import GIB, TARGET
@@ -20,12 +20,13 @@ from bench.result import AUTHOR, REVIEWED, REVIEWER, Sample
 from bench.watch import Watcher
 from checks import cost
 from guest import accelerator, build
-from guest.target import needs
+from guest.target import needs, Target
 from host import cache, files, machine, packages, process
 from host.machine import asked, human
 from host.messages import Error, say
 from kernel import source, tree
 from kernel.tree import Tree
+from options import Options
 
 AUTHOR_SIZE, REVIEWER_SIZE = 100 * GIB, 64 * GIB
 # Nothing about time can be learned under TCG, so that a minute must do.
@@ -75,25 +76,26 @@ def plan(available: int, kvm: bool, size: str, rounds: Optional[int], boots: Opt
 	return Plan(author, reviewer, boots, rounds, why)
 
 
-def _wanted() -> Dict[str, Optional[str]]:
+def _wanted(given: Options) -> Dict[str, Optional[str]]:
 	"""The two sides, and the series of each; None for what SERIES= says."""
-	one, other = (os.environ.get(v) or None for v in ('SERIES_A', 'SERIES_B'))
+	one, other = given.series_a, given.series_b
 	if not (one or other):
 		return {'base': 'none', 'series': None}
 	if not (one and other):
 		raise Error('SERIES_A= and SERIES_B= go together: one of them may be none')
 	if os.path.realpath(one) == os.path.realpath(other):
 		raise Error('SERIES_A= and SERIES_B= are the same: there is nothing to compare')
-	if os.environ.get('SERIES_UPTO'):
+	if given.series_upto is not None:
 		raise Error('SERIES_UPTO= says nothing about SERIES_A= and SERIES_B=')
 	return {'A': one, 'B': other}
 
 
-def _plans(wanted: Dict[str, Optional[str]]) -> Dict[str, tree.Plan]:
-	origin = source.chosen()
-	if None in wanted.values() and not tree.series_path(origin):
+def _plans(wanted: Dict[str, Optional[str]], given: Options) -> Dict[str, tree.Plan]:
+	origin = source.chosen(given.kdir, given.ktarball)
+	if None in wanted.values() and not tree.series_path(origin, given.series):
 		raise Error('there is no series to compare with: give the base as KDIR= and the patches as SERIES=')
-	return {name: tree.plan(origin, series=series) for name, series in wanted.items()}
+	return {name: tree.plan(origin, series) if series else tree.plan(origin, given.series, given.series_upto)
+		for name, series in wanted.items()}
 
 
 def _order(boots: int) -> List[int]:
@@ -110,8 +112,9 @@ def _config(built: Dict[str, Tree], option: str) -> str:
 	return found.group(1)
 
 
-def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: str) -> Dict[str, str]:
-	on = machine.machine('')
+def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: str,
+	   kernel_args: Sequence[str]) -> Dict[str, str]:
+	on = machine.machine()
 	flags = machine.read('/proc/cpuinfo')
 	return {'CPU': on.model, 'microcode': on.microcode,
 		'last level cache': human(on.llc), 'governor': on.governor,
@@ -124,25 +127,27 @@ def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: s
 		'device memory': f'{human(sizes.author)} a namespace, {human(sizes.reviewer)} else'
 			+ (f' ({sizes.scaled})' if sizes.scaled else ''),
 		'clock of guests': ' '.join(sorted(watcher.sources)),
-		'kernel arguments': ' '.join(guests.more_kernel_args()) or 'none beyond the usual',
+		'kernel arguments': ' '.join(kernel_args) or 'none beyond the usual',
 		'CPUs': f'{len(os.sched_getaffinity(0))} of {os.cpu_count()}',
 		'boots, binds': f'{sizes.boots} a side; {sizes.rounds} rebinds of each namespace a boot'}
 
 
-def _measure(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, samples: List[Sample]) -> None:
+def _measure(built: Dict[str, Tree], target: Target, sizes: Plan, kernel_args: Sequence[str], watcher: Watcher,
+	     samples: List[Sample]) -> None:
 	names = list(built)
 	for boot, side in enumerate(_order(sizes.boots)):
 		say(f'bench: boot {boot + 1} of {2 * sizes.boots}: {names[side]}')
 		prepared, found = built[names[side]], []
-		for log in (guests.namespaces(prepared, sizes.author, sizes.rounds, watcher),
-				guests.kinds(prepared, sizes.reviewer, bench_result.binds(REVIEWED, sizes.rounds) - 1, watcher)):
+		rounds = bench_result.binds(REVIEWED, sizes.rounds) - 1
+		for log in (guests.namespaces(prepared, target, sizes.author, sizes.rounds, watcher, kernel_args),
+				guests.kinds(prepared, target, sizes.reviewer, rounds, watcher, kernel_args)):
 			found += bench_result.read(log, names[side], boot)
 		bench_result.must_be_whole(found, sizes.rounds)
 		samples += found
 
 
-def _cost(built: Dict[str, Tree]) -> Dict[str, Any]:
-	tables = [cost.measure(t, name, TARGET, guests.more_kernel_args()) for name, t in built.items()]
+def _cost(built: Dict[str, Tree], target: Target, kernel_args: Sequence[str]) -> Dict[str, Any]:
+	tables = [cost.measure(t, name, target, kernel_args) for name, t in built.items()]
 	listed = []
 	for function in (cost.LOOP, cost.WHOLE):
 		for what in ('instructions', 'bytes stored', 'bytes stored non-temporally'):
@@ -166,52 +171,51 @@ class Report:
 	def save(self, result: Dict[str, Any]) -> None:
 		files.write_atomically(self.own, json.dumps(result, indent=1) + '\n')
 
-	def publish(self, result: Dict[str, Any]) -> None:
+	def publish(self, result: Dict[str, Any], to_json: str, to_html: str) -> None:
 		self.save(result)
 		page = self.own.with_suffix('.html')
 		files.write_atomically(page, bench_page.page(result))
-		files.write_output('JSON', json.dumps(result, indent=1) + '\n')
-		files.write_output('HTML', bench_page.page(result))
-		for written in (os.environ.get('JSON') or self.own, os.environ.get('HTML') or page):
+		files.write_output('JSON', to_json, json.dumps(result, indent=1) + '\n')
+		files.write_output('HTML', to_html, bench_page.page(result))
+		for written in (to_json or self.own, to_html or page):
 			say(f'bench: wrote {written}')
 
 
-def bench() -> int:
+def bench(given: Options) -> int:
 	# Before the long builds: what cannot work should fail at once.
-	size, rounds, boots = os.environ.get('SIZE', ''), process.number('ROUNDS'), process.number('BOOTS')
-	plan(machine.machine('').available, True, size, rounds, boots)
-	wanted, where = _wanted(), Report()
-	packages.ensure([*needs([TARGET]), *guests.PACKAGES])
-	plans = _plans(wanted)
+	plan(machine.machine().available, True, given.size, given.rounds, given.boots)
+	wanted, where = _wanted(given), Report()
+	target = TARGET.asked(given)
+	packages.ensure([*needs([target]), *guests.PACKAGES])
+	plans = _plans(wanted, given)
 	with tree.using(*plans.values()) as trees:
-		return _bench(dict(zip(plans, trees)), where, size, rounds, boots)
+		return _bench(dict(zip(plans, trees)), target, where, given)
 
 
-def _bench(built: Dict[str, Tree], where: Report, size: str, rounds: Optional[int],
-	   boots: Optional[int]) -> int:
+def _bench(built: Dict[str, Tree], target: Target, where: Report, given: Options) -> int:
 	for name, prepared in built.items():
 		say(f'bench: {name}: {prepared.describe()}')
-		build.build(prepared, TARGET)
-	available = machine.machine('').available
+		build.build(prepared, target)
+	available = machine.machine().available
 	first = next(iter(built.values()))
 	kvm, why = accelerator.kvm(shutil.which(TARGET.arch.qemu) or TARGET.arch.qemu, first.build_dir(TARGET.name) / TARGET.arch.image)
-	sizes = plan(available, kvm, size, rounds, boots)
+	sizes = plan(available, kvm, given.size, given.rounds, given.boots)
 	watcher = Watcher()
 	samples: List[Sample] = []
 
 	def result() -> Dict[str, Any]:
 		reason = watcher.problem() if kvm else 'times under TCG say nothing about a CPU'
-		facts = _facts(built, sizes, watcher, f'{"KVM" if kvm else "TCG"}: {why}')
+		facts = _facts(built, sizes, watcher, f'{"KVM" if kvm else "TCG"}: {why}', given.kernel_args)
 		found = bench_result.collect(samples, {s: t.describe() for s, t in built.items()},
 			'base' in built and not first.features, facts, reason,
-			{AUTHOR: sizes.author, REVIEWER: sizes.reviewer}, machine.machine('').llc,
+			{AUTHOR: sizes.author, REVIEWER: sizes.reviewer}, machine.machine().llc,
 			1000 / int(_config(built, 'HZ')))
 		return {**found, 'when': where.when, 'says': bench_says.says(found)}
 
 	try:
 		# A core of another kind would be another CPU.
 		os.sched_setaffinity(0, machine.fast_cpus())
-		_measure(built, sizes, watcher, samples)
+		_measure(built, target, sizes, given.kernel_args, watcher, samples)
 	except BaseException:
 		if samples:
 			where.save(result())
@@ -220,8 +224,8 @@ def _bench(built: Dict[str, Tree], where: Report, size: str, rounds: Optional[in
 	found = result()
 	where.save(found)
 	if not kvm:
-		found['cost'] = _cost(built)
+		found['cost'] = _cost(built, target, given.kernel_args)
 		found['says'] = bench_says.says(found)
-	where.publish(found)
+	where.publish(found, given.json, given.html)
 	print('\n'.join(bench_text.text(found)), flush=True)
 	return 0

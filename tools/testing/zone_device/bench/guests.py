@@ -6,12 +6,12 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import List, Set
+from typing import List, Sequence, Set
 
 import report
 from bench.watch import Watcher
 from guest import boot
-from guest.target import BENCH
+from guest.target import BENCH, Target
 from host import cache, files, process
 from host.files import REPO
 from host.messages import Error
@@ -86,16 +86,11 @@ def _judged(verdict: Outcome, watcher: Watcher) -> List[str]:
 	return lines
 
 
-def more_kernel_args() -> List[str]:
-	"""What the user wants to try on top: KERNEL_ARGS=init_on_alloc=1."""
-	return os.environ.get('KERNEL_ARGS', '').split()
-
-
-def namespace_kernel(rounds: int) -> List[str]:
+def namespace_kernel(rounds: int, more: Sequence[str] = ()) -> List[str]:
 	"""The kernel's command line where the guest's own init is to run."""
 	# What follows the dashes is for init alone, and so is all that kunit.py
 	# adds. In a word of their own it would lose them.
-	return [*more_kernel_args(), 'kunit.enable=0', 'console=ttyS0', 'printk.devkmsg=on',
+	return [*more, 'kunit.enable=0', 'console=ttyS0', 'printk.devkmsg=on',
 		'dyndbg="func memmap_init_zone_device +p"', f'-- rounds={rounds}']
 
 
@@ -111,22 +106,24 @@ def namespace_qemu(prepared: Tree, size: int) -> List[str]:
 	return arguments
 
 
-def namespaces(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List[str]:
+def namespaces(prepared: Tree, target: Target, size: int, rounds: int, watcher: Watcher,
+	       more: Sequence[str] = ()) -> List[str]:
 	"""The log of the author's: real namespaces of @size bytes on emulated
-	NVDIMMs, bound again @rounds times."""
-	return _judged(boot.boot(prepared, TARGET, kernel_args=namespace_kernel(rounds),
+	NVDIMMs, bound again @rounds times. @more: for the kernel's command line."""
+	return _judged(boot.boot(prepared, target, kernel_args=namespace_kernel(rounds, more),
 		qemu_args=namespace_qemu(prepared, size), status=watcher.look), watcher)
 
 
-def kinds(prepared: Tree, size: int, rounds: int, watcher: Watcher) -> List[str]:
+def kinds(prepared: Tree, target: Target, size: int, rounds: int, watcher: Watcher,
+	  more: Sequence[str] = ()) -> List[str]:
 	"""The log of the reviewer's, and of the rest: @size bytes of each kind of
 	memory, mapped by the kernel's own suite, the reviewer's @rounds times again.
 
 	What is on the device is set aside from the guest's memory above 4 GiB; of
 	it, nothing but struct pages is ever touched."""
 	ram = 3 * GIB + size + size // 64 + GIB >> 20
-	kernel = [*more_kernel_args(), f'memmap={size >> 20}M!4G', f'zone_device_init.bench_mib={size >> 20}',
+	kernel = [*more, f'memmap={size >> 20}M!4G', f'zone_device_init.bench_mib={size >> 20}',
 		f'zone_device_init.bench_rounds={rounds}']
-	return _judged(boot.boot(prepared, TARGET, filter='zone_device_bench.*', kernel_args=kernel,
+	return _judged(boot.boot(prepared, target, filter='zone_device_bench.*', kernel_args=kernel,
 		qemu_args=[f'-object memory-backend-ram,id=ram,size={ram}M,reserve=off',
 			'-machine memory-backend=ram', f'-m {ram}M'], status=watcher.look), watcher)

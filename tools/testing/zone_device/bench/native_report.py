@@ -38,8 +38,8 @@ class Plan:
 		return [f'--{n}={v}' for n, v in vars(self).items() if n != 'size']
 
 
-def plan(on: Machine, size: str, rounds: str) -> Plan:
-	if rounds and (not rounds.isdigit() or not 0 < int(rounds) <= 10000):
+def plan(on: Machine, size: str, rounds: Optional[int]) -> Plan:
+	if rounds is not None and not 0 < rounds <= 10000:
 		raise Error(f'ROUNDS={rounds} is not a number of rounds')
 	if size:
 		wanted = asked(size, UNIT // STRUCT_PAGE * DEVICE_PAGE) // DEVICE_PAGE * STRUCT_PAGE
@@ -52,7 +52,7 @@ def plan(on: Machine, size: str, rounds: str) -> Plan:
 		raise Error(f'SIZE={size} takes {human(memmap)} for the struct pages, and {human(on.available)} '
 			'of memory are available')
 	return Plan(memmap // STRUCT_PAGE * DEVICE_PAGE, memmap, max(on.l2 // 2 & ~0xffff, 1 << 16),
-		on.llc, int(rounds or DEFAULT_ROUNDS), 0 if rounds else SECONDS, on.cpu)
+		on.llc, rounds or DEFAULT_ROUNDS, 0 if rounds else SECONDS, on.cpu)
 
 
 Key = Tuple[str, str, str]

@@ -14,7 +14,7 @@ another checker, which finds its mutants here.
 import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Sequence, Tuple
 
 from checks import Check
 from checks.kunit import Series
@@ -74,14 +74,14 @@ def read(path: Path) -> Mutant:
 	return Mutant(path, ' '.join(prose), tuple(caught), tuple(missed), TARGETS[target])
 
 
-def load(kind: str, names: str = '*') -> List[Mutant]:
+def load(kind: str, names: Sequence[str] = ('*',)) -> List[Mutant]:
 	"""The mutants that a checker of that kind must catch, ordered by target
 	so that one's build is the next one's start."""
 	found = [read(p) for p in sorted(DIRECTORY.glob('*.patch'))]
 	found = [m for m in found if m.catchers(kind)
-		and any(fnmatch.fnmatchcase(m.name, n) for n in names.split())]
+		and any(fnmatch.fnmatchcase(m.name, n) for n in names)]
 	if not found:
-		raise Error(f'MUTANTS={names}: no such mutant in {DIRECTORY.relative_to(REPO)}')
+		raise Error(f'MUTANTS={" ".join(names)}: no such mutant in {DIRECTORY.relative_to(REPO)}')
 	return sorted(found, key=lambda m: (m.target.name, m.name))
 
 

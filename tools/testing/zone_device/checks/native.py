@@ -10,7 +10,6 @@ a series are called or where they stand.
 import dataclasses
 import hashlib
 import json
-import os
 import platform
 import re
 import shlex
@@ -99,8 +98,8 @@ def variants(tested: Tree) -> List[Variant]:
 	return found
 
 
-def _make(prepared: Tree, what: Sequence[str], log: Path, label: str) -> None:
-	if process.run([*kernel_build.make_command(prepared, TARGET), *what], env=kernel_build.environment(), log=log,
+def _make(prepared: Tree, target: Target, what: Sequence[str], log: Path, label: str) -> None:
+	if process.run([*kernel_build.make_command(prepared, target), *what], env=kernel_build.environment(), log=log,
 			label=label):
 		for line in kernel_build.first_errors(log):
 			say(f'  {line}')
@@ -118,12 +117,12 @@ def _check_config(config: Path) -> None:
 			raise Error(f'native: the kernel does not take {line[2:]} ({config})')
 
 
-def kbuild(prepared: Tree) -> Path:
+def kbuild(prepared: Tree, target: Target) -> Path:
 	"""Has the tree's own build generate its headers and say how it compiles a
 	file; returns the build directory."""
-	build = prepared.build_dir(TARGET.name)
+	build = prepared.build_dir(target.name)
 	stamp = build / 'zone_device.stamp'
-	wanted = json.dumps([prepared.generation, CONFIG.read_text(), kernel_build.make_options(TARGET)])
+	wanted = json.dumps([prepared.generation, CONFIG.read_text(), kernel_build.make_options(target)])
 	if stamp.is_file() and stamp.read_text() == wanted:
 		return build
 	cache.remove(stamp)
@@ -132,9 +131,9 @@ def kbuild(prepared: Tree) -> Path:
 	log = build / 'build.log'
 	cache.remove(log)
 	label = f'native: preparing {prepared.dir.name}'
-	_make(prepared, [f'KCONFIG_ALLCONFIG={CONFIG}', 'allnoconfig'], log, label)
+	_make(prepared, target, [f'KCONFIG_ALLCONFIG={CONFIG}', 'allnoconfig'], log, label)
 	_check_config(build / '.config')
-	_make(prepared, [TARGET.arch.goal], log, label)
+	_make(prepared, target, [target.arch.goal], log, label)
 	stamp.write_text(wanted)
 	return build
 
@@ -152,12 +151,8 @@ def command_of(build: Path) -> List[str]:
 	return [w for w in words if w != '-c' and not w.startswith('-Wp,-M')]
 
 
-def _is_clang() -> bool:
-	return 'clang' in kernel_build.compiler()
-
-
-def compiler() -> List[str]:
-	return kernel_build.make_options(TARGET)[-1][3:].split()
+def compiler(target: Target) -> List[str]:
+	return kernel_build.make_options(target)[-1][3:].split()
 
 
 def _do(command: Sequence[object], cwd: Path) -> str:
@@ -171,20 +166,21 @@ def _do(command: Sequence[object], cwd: Path) -> str:
 	return done.stdout
 
 
-def _text_flags(sanitize: bool) -> List[str]:
-	flags = [*USER_FLAGS, '-mstack-alignment=16' if _is_clang() else '-mpreferred-stack-boundary=4']
+def _text_flags(target: Target, sanitize: bool) -> List[str]:
+	clang = 'clang' in target.toolchain.compiler
+	flags = [*USER_FLAGS, '-mstack-alignment=16' if clang else '-mpreferred-stack-boundary=4']
 	if sanitize:
-		flags += [*SANITIZE, *SANITIZE_TEXT['clang' if _is_clang() else 'gcc']]
+		flags += [*SANITIZE, *SANITIZE_TEXT['clang' if clang else 'gcc']]
 	return flags
 
 
-def _compile_text(variant: Variant, out: Path, sanitize: bool) -> List[Callable[[], object]]:
+def _compile_text(variant: Variant, target: Target, out: Path, sanitize: bool) -> List[Callable[[], object]]:
 	"""The steps, which do not depend on each other."""
-	build = variant.tree.build_dir(TARGET.name)
+	build = variant.tree.build_dir(target.name)
 	out.mkdir(parents=True, exist_ok=True)
 	preface = out / 'preface.h'
 	preface.write_text(variant.preface)
-	command, flags = command_of(build), _text_flags(sanitize)
+	command, flags = command_of(build), _text_flags(target, sanitize)
 	steps: List[Callable[[], object]] = []
 	for source in TEXT:
 		# Only the file that chooses between the paths is to be misled.
@@ -229,14 +225,14 @@ def _glue(names: Sequence[str], missing: Sequence[str]) -> str:
 	return '\n'.join(lines) + '\n'
 
 
-def _in_parallel(steps: Sequence[Callable[[], object]]) -> None:
-	with ThreadPoolExecutor(process.jobs()) as pool:
+def _in_parallel(steps: Sequence[Callable[[], object]], jobs: int) -> None:
+	with ThreadPoolExecutor(jobs) as pool:
 		for future in [pool.submit(s) for s in steps]:
 			future.result()
 
 
-def _stamp(chosen: Sequence[Variant], sanitize: bool) -> str:
-	facts: List[object] = [sanitize, CONFIG.read_text(), kernel_build.make_options(TARGET)]
+def _stamp(chosen: Sequence[Variant], target: Target, sanitize: bool) -> str:
+	facts: List[object] = [sanitize, CONFIG.read_text(), kernel_build.make_options(target)]
 	facts += [[v.name, str(v.tree.dir), v.tree.generation, v.preface] for v in chosen]
 	facts += [p.read_text() for p in (*sorted(HERE.glob('*.[ch]')), Path(__file__))]
 	return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
@@ -250,27 +246,27 @@ def _must_differ(one: Path, other: Path) -> None:
 			'give an unpatched tree as KDIR= and the patches as SERIES=')
 
 
-def build(chosen: Sequence[Variant], sanitize: bool = False) -> Path:
+def build(chosen: Sequence[Variant], target: Target, sanitize: bool = False) -> Path:
 	"""The program; it stays until something that it is made of changes."""
-	if platform.machine() != TARGET.arch.machine:
-		raise Error(f'native: this is {platform.machine()}; the program times stores of {TARGET.arch.machine}')
-	top = chosen[-1].tree.build_dir(TARGET.name) / ('sanitized' if sanitize else 'plain')
+	if platform.machine() != target.arch.machine:
+		raise Error(f'native: this is {platform.machine()}; the program times stores of {target.arch.machine}')
+	top = chosen[-1].tree.build_dir(target.name) / ('sanitized' if sanitize else 'plain')
 	program, stamp = top / 'native', top / 'stamp'
 	for prepared in {v.tree.dir: v.tree for v in chosen}.values():
-		kbuild(prepared)
-	wanted = _stamp(chosen, sanitize)
+		kbuild(prepared, target)
+	wanted = _stamp(chosen, target, sanitize)
 	if program.is_file() and stamp.is_file() and stamp.read_text() == wanted:
 		return program
 	cache.remove(top)
 	top.mkdir(parents=True)
 	say('native: compiling' + (' with the sanitizers' if sanitize else ''))
-	cc = [*compiler(), '-O2', '-Wall', '-Wextra', '-fno-builtin', '-I', HERE, *_user_flags(sanitize)]
+	cc = [*compiler(target), '-O2', '-Wall', '-Wextra', '-fno-builtin', '-I', HERE, *_user_flags(sanitize)]
 	steps: List[Callable[[], object]] = []
 	for variant in chosen:
-		steps += _compile_text(variant, top / variant.name, sanitize)
+		steps += _compile_text(variant, target, top / variant.name, sanitize)
 	for name in PROGRAM:
 		steps.append(partial(_do, [*cc, '-c', '-o', top / Path(name).with_suffix('.o'), HERE / name], top))
-	_in_parallel(steps)
+	_in_parallel(steps, target.toolchain.jobs)
 	if len(chosen) > 1 and chosen[0].preface:
 		_must_differ(top / chosen[0].name / 'mm_init.o', top / chosen[-1].name / 'mm_init.o')
 	own = [top / Path(n).with_suffix('.o') for n in PROGRAM]
@@ -291,7 +287,7 @@ def _user_flags(sanitize: bool) -> Tuple[str, ...]:
 
 def run_program(program: Path, arguments: Sequence[str], timeout: float) -> Tuple[int, List[str], str]:
 	out, err = program.with_name('output'), program.with_name('errors')
-	env = {**os.environ, 'ASAN_OPTIONS': 'detect_leaks=0:allow_user_segv_handler=1'}
+	env = process.environment(ASAN_OPTIONS='detect_leaks=0:allow_user_segv_handler=1')
 	try:
 		with open(out, 'wb') as sink:
 			cache.remove(err)
@@ -324,12 +320,13 @@ class Native(Check):
 	compares = True
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
-		if platform.machine() != TARGET.arch.machine:
-			return self._skipped(f'this is {platform.machine()}, not {TARGET.arch.machine}')
+		target = dataclasses.replace(TARGET, toolchain=target.toolchain)
+		if platform.machine() != target.arch.machine:
+			return self._skipped(f'this is {platform.machine()}, not {target.arch.machine}')
 		chosen = variants(tree)
 		if len(chosen) < 2:
 			return self._skipped('the tree has no template path to compare')
-		outcome = compare(build(chosen, sanitize=True))
+		outcome = compare(build(chosen, target, sanitize=True))
 		outcome.said = [f'native: {outcome.passed} comparisons agree, {outcome.failed} do not (ASan, UBSan)']
 		return outcome
 

@@ -35,7 +35,7 @@ def _accepted(src: Path, sparse: Path) -> bool:
 		return False
 
 
-def sparse_binary(src: Path) -> Path:
+def sparse_binary(src: Path, jobs: int) -> Path:
 	"""A sparse that this kernel does not refuse. Make says that it refuses
 	one and goes on without checking, so it is asked beforehand."""
 	if not (src / 'scripts/checker-valid.sh').is_file():
@@ -50,13 +50,13 @@ def sparse_binary(src: Path) -> Path:
 		say(f'the kernel refuses sparse {version}: building a newer one')
 	packages.ensure([*packages.SPARSE, *packages.BUILD, packages.GCC])
 	with locks.locked(cache.directory() / 'sparse/.lock'):
-		_build_sparse(built)
+		_build_sparse(built, jobs)
 	if not _accepted(src, built):
 		raise Error('the kernel refuses the newest sparse that the Debian mirror offers, too')
 	return built
 
 
-def _build_sparse(binary: Path) -> None:
+def _build_sparse(binary: Path, jobs: int) -> None:
 	mirror = Apt('deb-src')
 	mirror.update()
 	versions = sorted((s['Version'] for s in mirror.index('sparse')), key=version_key)
@@ -71,7 +71,7 @@ def _build_sparse(binary: Path) -> None:
 		log = binary.with_name('build.log')
 		cache.remove(log)
 		# Debian's names the compiler of the release that it is from.
-		if process.run(['make', '-C', source, 'CC=gcc', f'-j{process.jobs()}', 'sparse'], log=log,
+		if process.run(['make', '-C', source, 'CC=gcc', f'-j{jobs}', 'sparse'], log=log,
 				env=build.environment(), label='building sparse'):
 			raise Error(f'sparse {versions[-1]} does not build (log: {log})')
 		temp = binary.with_name('sparse.new')
@@ -115,7 +115,7 @@ def _without_place(line: str) -> str:
 def _compare(prepared: Tree, target: Target) -> Dict[str, List[str]]:
 	"""Checked file -> what sparse says of it that it does not say of the same
 	file without the series."""
-	checker = sparse_binary(prepared.src)
+	checker = sparse_binary(prepared.src, target.toolchain.jobs)
 	ours = sorted(f for f in overlay.files() if f.endswith('.c'))
 	theirs = sorted({f for f in prepared.patched if f.endswith('.c')} | set(target.arch.anchors))
 	theirs = [f for f in theirs if (prepared.src / f).is_file()]

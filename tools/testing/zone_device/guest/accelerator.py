@@ -105,7 +105,7 @@ def _known(key: str, qemu: str, image: Path) -> bool:
 
 def search_path(target: Target, image: Path, emulate: bool = False) -> str:
 	"""The PATH to run kunit.py with; @emulate says that it must be TCG."""
-	path = os.environ.get('PATH', os.defpath)
+	path = process.environment().get('PATH', os.defpath)
 	if not target.arch.qemu:
 		return path
 	qemu = shutil.which(target.arch.qemu)

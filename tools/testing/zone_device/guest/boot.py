@@ -25,7 +25,7 @@ def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str
 	a word on its progress meanwhile."""
 	directory = tree.build_dir(target.name)
 	image = directory / target.arch.image
-	limit = timeout or process.number('TIMEOUT') or target.timeout
+	limit = timeout or target.timeout
 	result, log, kunit_log = (directory / n for n in ('result.json', 'test.log', 'kunit.log'))
 	for stale in (result, log, kunit_log):
 		cache.remove(stale)

@@ -23,20 +23,13 @@ KUNIT = 'tools/testing/kunit/kunit.py'
 SKEW = 2.0
 
 
-def compiler() -> str:
-	"""As the kernel's Makefile has it: LLVM=1, LLVM=-19 or LLVM=/a/path/."""
-	llvm = os.environ.get('LLVM', '')
-	default = 'gcc' if not llvm else f'{llvm}clang' if llvm.endswith('/') \
-		else f'clang{llvm}' if llvm.startswith('-') else 'clang'
-	return os.environ.get('CC') or default
-
-
 def make_options(target: Target) -> List[str]:
 	"""Variables for the kernel's make, the same in each call: another CC in
 	one of them has Kconfig ask everything anew."""
-	found = [f'{v}={os.environ[v]}' for v in ('LLVM', 'KCFLAGS') if os.environ.get(v)]
-	cc = compiler()
-	if target.arch.cross_compile and not os.environ.get('CC') and not os.environ.get('LLVM'):
+	tools = target.toolchain
+	found = [f'{n}={v}' for n, v in (('LLVM', tools.llvm), ('KCFLAGS', tools.kcflags)) if v]
+	cc = tools.compiler
+	if target.arch.cross_compile and not tools.named:
 		cc = f'{target.arch.cross_compile}gcc'
 	for word in cc.split():
 		if not word.startswith('-') and not shutil.which(word):
@@ -46,14 +39,15 @@ def make_options(target: Target) -> List[str]:
 	return [*found, f'CC={cc}']
 
 
+# What make passes down is meant for our Makefile, and its jobserver is not open
+# to a make that is no child of it.
+_MAKES = ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEOVERRIDES', 'MAKEFILE_LIST', 'O', 'ARCH', 'CROSS_COMPILE')
+# What would change the build, and is not what a build remembers.
+_CHANGES = r'KBUILD_|K\w*FLAGS|HOST\w*FLAGS|LDFLAGS|C_INCLUDE_PATH|CPATH'
+
+
 def environment() -> Dict[str, str]:
-	env = {k: v for k, v in os.environ.items()
-		# What make passes down is meant for our Makefile, and its jobserver
-		# is not open to a make that is no child of it.
-		if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEOVERRIDES', 'MAKEFILE_LIST', 'O', 'ARCH',
-			'CROSS_COMPILE', *options.KINDS)
-		# What would change the build, and is not what a build remembers.
-		and not re.match(r'KBUILD_|K\w*FLAGS|HOST\w*FLAGS|LDFLAGS|C_INCLUDE_PATH|CPATH', k)}
+	env = process.environment(without=f'(?:{"|".join((*_MAKES, *options.VARIABLES))})$|{_CHANGES}')
 	# Lets trees that differ in their place alone share what ccache knows.
 	env.setdefault('CCACHE_BASEDIR', str(cache.directory()))
 	env.setdefault('CCACHE_NOHASHDIR', '1')
@@ -68,7 +62,7 @@ def environment() -> Dict[str, str]:
 
 def make_command(tree: Tree, target: Target) -> List[str]:
 	command = ['make', '-C', str(tree.src), f'O={tree.build_dir(target.name)}',
-		f'ARCH={target.arch.name}', *make_options(target), f'-j{process.jobs()}']
+		f'ARCH={target.arch.name}', *make_options(target), f'-j{target.toolchain.jobs}']
 	if target.arch.cross_compile:
 		command.append(f'CROSS_COMPILE={target.arch.cross_compile}')
 	return command

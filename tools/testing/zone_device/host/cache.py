@@ -10,7 +10,7 @@ import shutil
 import stat
 import uuid
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Optional
 
 from host import locks
 from host.files import REPO, write_atomically
@@ -22,6 +22,12 @@ TAG = 'CACHEDIR.TAG'
 SIGNATURE = 'Signature: 8a477f597d28d172789f06886806bc55'
 OWNER = '# It holds trees and builds of the ZONE_DEVICE memmap KUnit suite.'
 LOCK = '.lock'
+
+# A process has one cache, as it has one set of locks: what is removed is
+# compared with it, wherever that is asked for. So it is set once, at the start,
+# and not handed to each of them.
+_UNSET = Path()
+_directory: Optional[Path] = _UNSET
 
 # What make clean removes; what is cut off halfway is in the last of them.
 CLEANED = ('trees', 'tmp', 'trash')
@@ -38,15 +44,17 @@ def expand(variable: str, text: str) -> Path:
 	return Path(os.path.abspath(path))
 
 
+def set_directory(where: Optional[Path]) -> None:
+	"""None: this user has no place for one."""
+	global _directory
+	_directory = where
+
+
 def directory() -> Path:
-	"""Where the cache is, from CACHE=, else the user's cache directory."""
-	given = os.environ.get('CACHE')
-	if given:
-		return Path(os.path.realpath(expand('CACHE', given)))
-	home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-	if not home.startswith('/') or not os.environ.get('HOME', '/'):
+	assert _directory is not _UNSET, 'set_directory() comes first'
+	if not _directory:
 		raise Error('this user has no home directory to keep builds in: name a directory by CACHE=')
-	return Path(os.path.realpath(home)) / 'zone-device-kunit'
+	return _directory
 
 
 def safe_name(name: str) -> str:
@@ -66,12 +74,11 @@ def _tagged(where: Path) -> bool:
 		return False
 
 
-def _refuse_bad_place(where: Path) -> None:
+def _refuse_bad_place(where: Path, kdir: str) -> None:
 	odd = re.search(r'[^\w/.+@=~-]', str(where))
 	if odd:
 		raise Error(f'{where} has {odd.group()!r} in its name, and make takes no such path to build in: '
 			'name another directory by CACHE=')
-	kdir = os.environ.get('KDIR')
 	if kdir and is_in(where, Path(os.path.realpath(expand('KDIR', kdir)))):
 		raise Error(f'CACHE={where} lies in KDIR={kdir}, which is only read: name another directory')
 
@@ -100,11 +107,11 @@ def _make(where: Path) -> None:
 	write_atomically(where / TAG, f'{SIGNATURE}\n# A cache: all of it can be made again.\n{OWNER}\n')
 
 
-def use() -> None:
+def use(kdir: str = '') -> None:
 	"""Makes the cache if need be, and keeps others from cleaning it until the
-	end of the process."""
+	end of the process. It must not be in @kdir, which KDIR= names."""
 	where = directory()
-	_refuse_bad_place(where)
+	_refuse_bad_place(where, kdir)
 	_refuse_links(where)
 	while True:
 		_make(where)
@@ -158,14 +165,15 @@ def discard(path: Path) -> None:
 	remove(aside)
 
 
-def clean(everything: bool = False) -> None:
-	"""make clean, and make distclean with @everything."""
+def clean(kdir: str = '', everything: bool = False) -> None:
+	"""make clean, and make distclean with @everything. @kdir, which KDIR= names,
+	is not to be in it."""
 	where = directory()
 	if not where.exists() or not os.listdir(where):
 		return
 	if not _tagged(where):
 		raise Error(f'CACHE={where} is no cache of this project ({TAG} is missing): nothing was removed')
-	_refuse_precious(where)
+	_refuse_precious(where, kdir)
 	locks.lock(where / LOCK)
 	for name in CLEANED[:-1] + (KEPT if everything else ()):
 		discard(where / name)
@@ -174,12 +182,12 @@ def clean(everything: bool = False) -> None:
 		_remove_empty(where)
 
 
-def _refuse_precious(where: Path) -> None:
+def _refuse_precious(where: Path, kdir: str) -> None:
 	precious = [('the root directory', Path('/')), ('this project', REPO)]
 	with contextlib.suppress(RuntimeError):
 		precious.append(('a home directory', Path.home()))
-	if os.environ.get('KDIR'):
-		precious.append(('KDIR=', expand('KDIR', os.environ['KDIR'])))
+	if kdir:
+		precious.append(('KDIR=', expand('KDIR', kdir)))
 	for name, path in precious:
 		if is_in(Path(os.path.realpath(path)), where):
 			raise Error(f'CACHE={where} holds {name} ({path}): nothing was removed')

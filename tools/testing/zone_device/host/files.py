@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Sequence
 
 from host.messages import Error
 
@@ -49,31 +49,25 @@ def write_atomically(path: Path, text: str) -> None:
 		raise
 
 
-OUTPUTS = ('JSON', 'JUNIT', 'HTML')
+def _output(value: str) -> Path:
+	return Path(os.path.realpath(os.path.expanduser(value)))
 
 
-def _output(name: str) -> Optional[Path]:
-	value = os.environ.get(name)
-	return Path(os.path.realpath(os.path.expanduser(value))) if value and value != '-' else None
-
-
-def forget_outputs() -> None:
+def forget_outputs(values: Iterable[str]) -> None:
 	"""Whatever ends this run, no former result is to be taken for its."""
-	for path in filter(None, map(_output, OUTPUTS)):
+	for path in (_output(v) for v in values if v != '-'):
 		with contextlib.suppress(FileNotFoundError):
 			path.unlink()
 
 
-def write_output(name: str, text: str) -> None:
+def write_output(name: str, value: str, text: str) -> None:
 	"""Writes what the user asked for by JSON= and its like, if it was; '-' is
 	standard output."""
-	path = _output(name)
-	value = os.environ.get(name)
 	if value == '-':
 		print(text, end='', flush=True)
-	elif path:
+	elif value:
 		try:
-			write_atomically(path, text)
+			write_atomically(_output(value), text)
 		except OSError as err:
 			raise Error(f'{name}={value} cannot be written: {(err.strerror or "").lower()}') from err
 

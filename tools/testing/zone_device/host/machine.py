@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from host.messages import Error
 
@@ -74,12 +74,12 @@ def fast_cpus() -> List[int]:
 	return [c for c in allowed if _speed(c) >= ABOUT_AS_FAST * most]
 
 
-def _pick_cpu(wanted: str) -> int:
+def _pick_cpu(wanted: Optional[int]) -> int:
 	allowed = sorted(os.sched_getaffinity(0))
-	if wanted:
-		if not wanted.isdigit() or int(wanted) not in allowed:
+	if wanted is not None:
+		if wanted not in allowed:
 			raise Error(f'CPU={wanted}: no such CPU, or none that may be used')
-		return int(wanted)
+		return wanted
 	# Cores may differ: one of the fastest. Interrupts prefer the first CPU.
 	return max(allowed, key=lambda cpu: (_speed(cpu), cpu))
 
@@ -107,7 +107,7 @@ def _available() -> int:
 	return available
 
 
-def machine(wanted_cpu: str) -> Machine:
+def machine(wanted_cpu: Optional[int] = None) -> Machine:
 	cpu = _pick_cpu(wanted_cpu)
 	info = read('/proc/cpuinfo')
 	def of(key: str) -> str:

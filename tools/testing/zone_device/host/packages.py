@@ -37,13 +37,6 @@ CHECKPATCH = [Need('perl', 'perl')]
 TYPES = [Need('mypy', 'mypy')]
 
 
-def to_build() -> List[Need]:
-	"""What any kernel needs."""
-	# A compiler that the user names is the user's to install.
-	own = os.environ.get('CC') or os.environ.get('LLVM')
-	return [*TREE, *BUILD, *([] if own else [GCC])]
-
-
 def _has_apt() -> bool:
 	return bool(shutil.which('apt-get')) and Path('/etc/debian_version').exists()
 
@@ -65,7 +58,7 @@ def ensure(needs: Sequence[Need]) -> None:
 	log = cache.directory() / 'packages.log'
 	log.parent.mkdir(parents=True, exist_ok=True)
 	cache.remove(log)
-	env = {**os.environ, 'DEBIAN_FRONTEND': 'noninteractive', 'LC_ALL': 'C'}
+	env = process.environment(DEBIAN_FRONTEND='noninteractive', LC_ALL='C')
 	# A fresh machine may have no lists, an old one stale ones.
 	known = not process.run(['apt-get', 'install', '-s', *names], env=env, log=log)
 	# A service that a package starts is not to hold our locks from then on.

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Callable, IO, Mapping, Optional, Sequence, Union
+from typing import Callable, Dict, IO, Mapping, Optional, Sequence, Union
 
 from host import locks
 from host.messages import Error, say
@@ -22,15 +22,10 @@ QUIET_INTERVAL = 20.0
 ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
 
 
-def number(variable: str, least: int = 1) -> Optional[int]:
-	text = os.environ.get(variable, '')
-	if text and (not re.fullmatch('[0-9]{1,9}', text) or int(text) < least):
-		raise Error(f'{variable}={text} is not a number of {least} or more')
-	return int(text) if text else None
-
-
-def jobs() -> int:
-	return number('JOBS') or len(os.sched_getaffinity(0))
+def environment(without: str = '(?!)', **more: str) -> Dict[str, str]:
+	"""What a child is to have of our environment: not the variables whose names
+	start with what matches @without, and @more."""
+	return {**{n: v for n, v in os.environ.items() if not re.match(without, n)}, **more}
 
 
 class Progress:

@@ -13,6 +13,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Set
 
+from host import process
 from host.messages import Error, say
 from kernel import mirror
 
@@ -351,10 +352,9 @@ def _must_stay_inside(patch: Patch, stage: Path) -> None:
 
 
 def _apply_one(patch: Patch, stage: Path) -> None:
-	env = {**{k: v for k, v in os.environ.items() if not k.startswith('GIT_')},
-		# The cache may lie in somebody's repository, which is not meant.
-		'GIT_CEILING_DIRECTORIES': os.path.realpath(stage.parent), 'LC_ALL': 'C',
-		'GIT_CONFIG_NOSYSTEM': '1', 'HOME': os.devnull, 'XDG_CONFIG_HOME': os.devnull}
+	# The cache may lie in somebody's repository, which is not meant.
+	env = process.environment(without='GIT_', GIT_CEILING_DIRECTORIES=os.path.realpath(stage.parent), LC_ALL='C',
+		GIT_CONFIG_NOSYSTEM='1', HOME=os.devnull, XDG_CONFIG_HOME=os.devnull)
 	try:
 		done = subprocess.run(['git', 'apply', '-p1', '--whitespace=nowarn', '-'], cwd=stage, env=env,
 			check=False, input=patch.text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -79,9 +79,8 @@ def applies(path: Path) -> bool:
 	return True
 
 
-def chosen() -> Source:
+def chosen(kdir: str = '', archive: str = '') -> Source:
 	"""The source that KDIR= or KTARBALL= names, else the default one."""
-	kdir, archive = os.environ.get('KDIR'), os.environ.get('KTARBALL')
 	if kdir and archive:
 		raise Error('KDIR= and KTARBALL= are both given: which one?')
 	if kdir:

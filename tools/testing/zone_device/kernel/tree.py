@@ -22,7 +22,7 @@ from host import cache, locks, process
 from host.messages import Error
 from kernel import mirror, overlay as overlay_files, series as patches
 from kernel.mirror import Manifest
-from kernel.source import check_kernel, chosen as chosen_source, features, OUR_SERIES, Source
+from kernel.source import check_kernel, features, OUR_SERIES, Source
 
 # As features.sh says that there is a streaming copy, and that it is called.
 COPY, STREAMS = '-DZD_COPY=', '-DZD_STREAMS'
@@ -111,8 +111,7 @@ def _list(path: Path) -> Iterator[str]:
 		# out for its user alone, but what the kernel itself says.
 		listing = subprocess.run([*command, 'ls-files', '-z', '--cached', '--others',
 			'--exclude-per-directory=.gitignore'], cwd=path, check=False,
-			env={k: v for k, v in os.environ.items() if not k.startswith('GIT_')},
-			stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+			env=process.environment(without='GIT_'), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 	if listing.returncode:
 		raise Error(f'git cannot list {path}: {os.fsdecode(listing.stderr).strip()}')
 	for name in sorted(set(os.fsdecode(n) for n in listing.stdout.split(b'\0') if n)):
@@ -186,8 +185,7 @@ def _slot(series: Optional[Path], upto: Optional[int], extra: Sequence[Path], ov
 
 def series_path(origin: Source, series: Union[None, str, Path] = None) -> Optional[Path]:
 	"""Which series is to be applied to @origin; None for none."""
-	series = series or os.environ.get('SERIES') or None
-	if series is not None:
+	if series:
 		return None if str(series) == 'none' else cache.expand('SERIES', str(series))
 	return None if features(origin.path) else OUR_SERIES
 
@@ -212,23 +210,20 @@ class Plan:
 		return self.top / self.name
 
 
-def plan(origin: Optional[Source] = None, series: Union[None, str, Path] = None,
+def plan(origin: Source, series: Union[None, str, Path] = None,
 	 upto: Optional[int] = None, extra: Sequence[Union[str, Path]] = (),
 	 overlay: bool = True, slot: Optional[str] = None) -> Plan:
 	"""The tree made of @origin, the first @upto patches of @series, the @extra
 	patches on top, and the suites.
 
-	@series is 'none', a path, or None for what SERIES= and SERIES_UPTO= say;
-	failing that, our series, unless the source has something of the kind. @slot names the place
-	in the cache: trees that share one are turned into each other, which for
-	two that differ in a few .c files saves almost the whole of a build.
+	@series is 'none', a path, or nothing for our series, unless the source has
+	something of the kind. @slot names the place in the cache: trees that share
+	one are turned into each other, which for two that differ in a few .c files
+	saves almost the whole of a build.
 	"""
-	origin = origin or chosen_source()
 	version = check_kernel(origin.path, origin.name)
 	where = series_path(origin, series)
 	chosen = patches.load(where) if where else []
-	if upto is None and series is None:
-		upto = process.number('SERIES_UPTO', least=0)
 	if upto is not None:
 		if not 0 <= upto <= len(chosen):
 			raise Error(f'SERIES_UPTO={upto}: the series has {len(chosen)} patches')

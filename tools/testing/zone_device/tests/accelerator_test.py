@@ -3,12 +3,11 @@
 
 import os
 import subprocess
-import sys
 import unittest
 from pathlib import Path
 from unittest import mock
 
-from helper import Case, TOOLS
+from helper import Case
 
 from guest import accelerator as accel, target
 
@@ -69,11 +68,9 @@ class Accel(Case):
 
 	def test_two_probes_at_once_are_one(self) -> None:
 		self.qemu(f'echo x >> {self.dir}/probes; sleep 0.2; echo KTAP version 1; exit 0')
-		code = (f'import sys; sys.path.insert(0, {str(TOOLS)!r}); from guest import accelerator as accel; import pathlib; '
-			'accel.os.path.exists = accel.os.access = lambda *a: True; '
+		code = ('from guest import accelerator as accel\naccel.os.path.exists = accel.os.access = lambda *a: True\n'
 			'print(accel.kvm("qemu-system-x86_64", pathlib.Path("image")))')
-		procs = [subprocess.Popen([sys.executable, '-B', '-c', code], stdout=subprocess.PIPE, text=True)
-			for _ in range(3)]
+		procs = [self.python(code) for _ in range(3)]
 		for proc in procs:
 			self.assertIn('(True', proc.communicate(timeout=30)[0])
 		self.assertEqual((self.dir / 'probes').read_text(), 'x\n')

@@ -6,14 +6,13 @@ import contextlib
 import unittest
 from typing import List
 
-import helper  # noqa: F401: finds the tools
+from helper import asked
 
 import report
 from bench import guests as guest, result as bench_result
 from bench.result import Sample
 from bench.watch import Watcher
 from guest import boot, build
-from kernel import tree
 
 SIZE = guest.GIB
 ROUNDS = 2
@@ -24,15 +23,15 @@ class Guest(unittest.TestCase):
 	def setUpClass(cls) -> None:
 		stack = contextlib.ExitStack()
 		cls.addClassCleanup(stack.close)
-		cls.tree, = stack.enter_context(tree.using(tree.plan()))
-		build.build(cls.tree, guest.TARGET)
+		cls.tree, cls.target = stack.enter_context(asked(guest.TARGET))
+		build.build(cls.tree, cls.target)
 
 	def samples(self, log: List[str]) -> List[Sample]:
 		return bench_result.read(log, 'series', 0)
 
 	def test_namespaces(self) -> None:
 		watcher = Watcher()
-		found = self.samples(guest.namespaces(self.tree, SIZE, ROUNDS, watcher))
+		found = self.samples(guest.namespaces(self.tree, self.target, SIZE, ROUNDS, watcher))
 		self.assertEqual([(s.experiment, s.round) for s in found],
 			[(e, n) for e, _kind in bench_result.NAMESPACES.values() for n in range(ROUNDS + 1)])
 		for sample in found:
@@ -43,13 +42,13 @@ class Guest(unittest.TestCase):
 		self.assertGreater(watcher.resident, 64 << 20)
 
 	def test_namespaces_that_cannot_be_made(self) -> None:
-		verdict = boot.boot(self.tree, guest.TARGET, kernel_args=guest.namespace_kernel(1),
+		verdict = boot.boot(self.tree, self.target, kernel_args=guest.namespace_kernel(1),
 			qemu_args=guest.namespace_qemu(self.tree, SIZE)[:-2])
 		self.assertEqual((verdict.passed, verdict.failed), (1, 1))
 		self.assertIn('ndctl create-namespace --mode=devdax', '\n'.join(report.failures(verdict)))
 
 	def test_kinds(self) -> None:
-		found = self.samples(guest.kinds(self.tree, SIZE, 1, Watcher()))
+		found = self.samples(guest.kinds(self.tree, self.target, SIZE, 1, Watcher()))
 		names = list(dict.fromkeys(s.experiment for s in found))
 		self.assertEqual(len(names), 18)
 		self.assertEqual(names[0], bench_result.REVIEWED)

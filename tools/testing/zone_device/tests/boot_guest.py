@@ -8,12 +8,11 @@ import subprocess
 import unittest
 from pathlib import Path
 
-import helper  # noqa: F401: finds the tools
+from helper import asked
 
 import report
 from guest import boot, build, target
 from host import cache
-from kernel import tree
 from outcome import Outcome
 
 X86 = target.TARGETS['x86_64']
@@ -26,11 +25,11 @@ class Guest(unittest.TestCase):
 	def setUpClass(cls) -> None:
 		stack = contextlib.ExitStack()
 		cls.addClassCleanup(stack.close)
-		cls.tree, = stack.enter_context(tree.using(tree.plan()))
-		build.build(cls.tree, X86)
+		cls.tree, cls.target = stack.enter_context(asked(X86))
+		build.build(cls.tree, cls.target)
 
 	def boot(self, **kwargs: object) -> Outcome:
-		return boot.boot(self.tree, X86, **kwargs)  # type: ignore[arg-type]
+		return boot.boot(self.tree, self.target, **kwargs)  # type: ignore[arg-type]
 
 	def assertNoGuest(self) -> None:
 		image = str(self.tree.build_dir(X86.name))

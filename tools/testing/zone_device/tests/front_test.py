@@ -220,7 +220,7 @@ class Vanished(Case):
 				raise FileNotFoundError(2, 'No such file or directory', 'x')
 		os.environ['KDIR'] = str(fake_kernel(self.dir / 'linux'))
 		with contextlib.redirect_stderr(io.StringIO()):
-			outcome, = judge.run([judge.Job(Vanishes(), MAIN, tree.plan(series='none'))])
+			outcome, = judge.run([judge.Job(Vanishes(), MAIN, self.plan())])
 		self.assertEqual((outcome.status, outcome.problem), ('FAILED', 'no such file or directory'))
 
 

@@ -2,6 +2,7 @@
 """A kernel tree small enough to build in no time, and commands to play the
 slow parts: what is tested with them is the tools' own behaviour."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,12 +12,18 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 TOOLS = Path(__file__).resolve().parents[1]
 REPO = TOOLS.parents[2]
 DATA = Path(__file__).parent / 'data'
 sys.path.insert(0, str(TOOLS))
+
+import options
+from guest import target
+from host import cache
+from kernel import source, tree
+
 # Each make would compile the tools again.
 os.environ['PYTHONPYCACHEPREFIX'] = os.path.join(tempfile.gettempdir(), f'zone_device-pycache-{os.getuid()}')
 
@@ -102,13 +109,14 @@ class Case(unittest.TestCase):
 	def setUp(self) -> None:
 		self.dir = Path(tempfile.mkdtemp(prefix='zone_device-test-'))
 		self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
-		old = dict(os.environ)
-		self.addCleanup(lambda: (os.environ.clear(), os.environ.update(old)))
-		import options
-		for name in (*options.KINDS, 'MAKEFLAGS', 'MAKELEVEL', 'MAKEOVERRIDES', 'MFLAGS', 'MAKEFILE_LIST'):
+		self.addCleanup(os.environ.update, dict(os.environ))
+		self.addCleanup(os.environ.clear)
+		for name in (*options.VARIABLES, 'MAKEFLAGS', 'MAKELEVEL', 'MAKEOVERRIDES', 'MFLAGS', 'MAKEFILE_LIST'):
 			os.environ.pop(name, None)
 		self.cache = self.dir / 'cache'
 		os.environ['CACHE'] = str(self.cache)
+		self.addCleanup(cache.set_directory, cache._directory)
+		cache.set_directory(Path(os.path.realpath(self.cache)))
 		# What is known from before would answer instead of what is tested.
 		os.environ['FRESH'] = '1'
 
@@ -136,10 +144,27 @@ class Case(unittest.TestCase):
 			check=False, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
 			stderr=subprocess.STDOUT, timeout=120)
 
-	def prepare(self, **how: object) -> 'Any':
-		"""A tree as tree.plan() is told to make it, not kept from others."""
-		from kernel import tree
-		with tree.using(tree.plan(**how)) as (made,):  # type: ignore[arg-type]
+	def python(self, code: str) -> 'subprocess.Popen[str]':
+		"""Another process of ours, on the same cache."""
+		start = f'import pathlib, sys\nsys.path.insert(0, {str(TOOLS)!r})\n' \
+			f'from host import cache\ncache.set_directory(pathlib.Path({str(self.cache)!r}))\n'
+		proc = subprocess.Popen([sys.executable, '-B', '-c', start + code], text=True, stdout=subprocess.PIPE,
+			stderr=subprocess.STDOUT)
+		assert proc.stdout is not None
+		self.addCleanup(proc.stdout.close)
+		self.addCleanup(proc.wait)
+		self.addCleanup(proc.kill)
+		return proc
+
+	def plan(self, series: Union[str, Path] = 'none', upto: Optional[int] = None,
+		 extra: Sequence[Path] = (), slot: Optional[str] = None) -> tree.Plan:
+		"""Of the kernel that KDIR= names."""
+		return tree.plan(source.user_tree(os.environ['KDIR']), series, upto, extra, slot=slot)
+
+	def prepare(self, series: Union[str, Path] = 'none', upto: Optional[int] = None,
+		    extra: Sequence[Path] = (), slot: Optional[str] = None) -> tree.Tree:
+		"""A tree, not kept from others."""
+		with tree.using(self.plan(series, upto, extra, slot)) as (made,):
 			return made
 
 	def assertOneSentence(self, done: 'subprocess.CompletedProcess[str]', *words: str) -> None:
@@ -150,6 +175,16 @@ class Case(unittest.TestCase):
 		self.assertEqual(len(errors), 1, done.stdout)
 		for word in words:
 			self.assertIn(word, errors[0])
+
+
+@contextlib.contextmanager
+def asked(on: target.Target) -> Iterator[Tuple[tree.Tree, target.Target]]:
+	"""For guests that are real: the tree and the target that make was asked for,
+	in the user's own cache."""
+	given = options.parse()
+	cache.set_directory(given.cache)
+	with tree.alone(tree.plan(source.chosen(given.kdir, given.ktarball), given.series, given.series_upto)) as made:
+		yield made, on.asked(given)
 
 
 class Front(Case):

@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 from statistics import median
-from typing import List
+from typing import List, Optional
 
 from helper import Case, DATA
 
@@ -36,7 +36,7 @@ def measured(streaming: float, noise: float = 0.0, rounds: int = 15) -> Result:
 		for name, ms in times.items():
 			ns = ms * 1e6 * (1 + noise * random.random())
 			lines.append(f'sample cold 4k {name} {number} {ns:.0f}')
-	return Result(SMALL, plan(SMALL, '16G', ''), {'fields': 'base', 'streaming': 'ours'}, 'gcc', lines)
+	return Result(SMALL, plan(SMALL, '16G', None), {'fields': 'base', 'streaming': 'ours'}, 'gcc', lines)
 
 
 class Commands(Case):
@@ -60,8 +60,7 @@ class Commands(Case):
 
 	def test_a_tree_without_a_template_path_is_skipped(self) -> None:
 		os.environ['KDIR'] = str(self.kernel())
-		os.environ['SERIES'] = 'none'
-		with tree.with_base(tree.plan()) as prepared:
+		with tree.with_base(self.plan()) as prepared:
 			outcome = native.Native().run(prepared, native.TARGET)
 		self.assertEqual((outcome.status, outcome.skipped), ('skipped', 1))
 		self.assertIn('no template path', outcome.skips[0][1])
@@ -130,7 +129,7 @@ class Program(Case):
 
 	def test_samples_are_what_the_report_reads(self) -> None:
 		program = self.program()
-		chosen = plan(machine(''), '128M', '7')
+		chosen = plan(machine(), '128M', 7)
 		status, lines, _errors = native.run_program(program, ['bench', *chosen.arguments()], 60)
 		self.assertEqual(status, 0)
 		result = Result(SMALL, chosen, {}, 'gcc', lines)
@@ -181,35 +180,34 @@ class Numbers(unittest.TestCase):
 
 	def test_another_struct_page_is_refused(self) -> None:
 		with self.assertRaisesRegex(Error, '80 bytes'):
-			Result(SMALL, plan(SMALL, '', ''), {}, 'gcc', ['page_size 80'])
+			Result(SMALL, plan(SMALL, '', None), {}, 'gcc', ['page_size 80'])
 
 
 class Input(unittest.TestCase):
-	def refused(self, size: str = '', rounds: str = '') -> str:
+	def refused(self, size: str = '', rounds: Optional[int] = None) -> str:
 		with self.assertRaises(Error) as caught:
 			plan(SMALL, size, rounds)
 		return str(caught.exception)
 
 	def test_sizes(self) -> None:
-		self.assertEqual(plan(SMALL, '64G', '').memmap, 1 << 30)
-		self.assertEqual(plan(SMALL, '64GiB', '').memmap, 1 << 30)
+		self.assertEqual(plan(SMALL, '64G', None).memmap, 1 << 30)
+		self.assertEqual(plan(SMALL, '64GiB', None).memmap, 1 << 30)
 		self.assertIn('are available', self.refused('1T'))
 		self.assertIn('at least 128 MiB', self.refused('1M'))
 		for size in ('much', '-1G', '1.5G', '64X'):
 			self.assertIn(f'SIZE={size}', self.refused(size))
 
 	def test_the_default_is_larger_than_the_caches(self) -> None:
-		self.assertGreaterEqual(plan(SMALL, '', '').memmap, 16 * SMALL.llc)
+		self.assertGreaterEqual(plan(SMALL, '', None).memmap, 16 * SMALL.llc)
 
 	def test_rounds(self) -> None:
-		self.assertEqual(plan(SMALL, '', '7').rounds, 7)
-		for rounds in ('0', 'x', '-3', '1e3'):
+		self.assertEqual(plan(SMALL, '', 7).rounds, 7)
+		for rounds in (0, -3, 10001):
 			self.assertIn(f'ROUNDS={rounds}', self.refused(rounds=rounds))
 
 	def test_cpu(self) -> None:
-		for cpu in ('9999', 'fast'):
-			with self.assertRaisesRegex(Error, f'CPU={cpu}'):
-				machine(cpu)
+		with self.assertRaisesRegex(Error, 'CPU=9999'):
+			machine(9999)
 
 
 if __name__ == '__main__':

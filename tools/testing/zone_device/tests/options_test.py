@@ -6,6 +6,8 @@ import unittest
 
 from helper import Front, patch_text, REPO, snapshot
 
+from guest.target import Toolchain
+
 
 class Options(Front):
 	def refused(self, *words: str, command: str = 'kunit', arguments: 'tuple[str, ...]' = (),
@@ -89,10 +91,8 @@ class Options(Front):
 		self.assertEqual(done.returncode, 0, done.stdout)
 
 	def test_a_compiler_of_llvm(self) -> None:
-		from guest import build
 		for llvm, wanted in (('1', 'clang'), ('-19', 'clang-19'), ('/opt/llvm/bin/', '/opt/llvm/bin/clang')):
-			os.environ['LLVM'] = llvm
-			self.assertEqual(build.compiler(), wanted)
+			self.assertEqual(Toolchain(llvm=llvm).compiler, wanted)
 		self.assertOneSentence(self.kunit(LLVM='-99'), 'clang-99: no such compiler')
 
 

@@ -38,6 +38,12 @@ class Project(unittest.TestCase):
 			else:
 				self.assertIn(line.split('"')[1], files)
 
+	def test_one_place_reads_the_environment(self) -> None:
+		"""What a user can ask for is in options.py, what a child gets in process.py."""
+		for path in (p for p in TOOLS.rglob('*.py') if p.parent != TOOLS / 'tests'):
+			if path not in (TOOLS / 'options.py', TOOLS / 'host/process.py'):
+				self.assertNotRegex(path.read_text(), r'\bos\.(environ|getenv)|import .*\b(environ|getenv)\b', path)
+
 	def test_spdx(self) -> None:
 		for path in [*TOOLS.rglob('*.py'), *TOOLS.rglob('*.sh'), *overlay.files().values()]:
 			if path.suffix in ('.py', '.sh', '.c', '.h') or path.name in ('Kconfig', 'Makefile'):

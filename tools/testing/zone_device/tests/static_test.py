@@ -24,8 +24,8 @@ class Sparse(Case):
 		super().setUp()
 		self.kdir = self.kernel()
 		(self.kdir / 'scripts/checker-valid.sh').write_text(ACCEPTS)
-		self.origin = source.user_tree(str(self.kdir))
-		os.environ['SERIES'] = str(self.series(patch_text(5, 'five')))
+		os.environ['KDIR'] = str(self.kdir)
+		self.patches = self.series(patch_text(5, 'five'))
 
 	def checker(self, accepted: bool, where: Path) -> Path:
 		where.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ class Sparse(Case):
 			return base if name == 'without' else series
 		with mock.patch.object(sparse, '_warnings', warnings), \
 				mock.patch.object(sparse, 'sparse_binary', return_value=Path('sparse')):
-			with tree.with_base(tree.plan(self.origin)) as prepared:
+			with tree.with_base(self.plan(self.patches)) as prepared:
 				return dict(sparse.Sparse().run(prepared, MAIN).failures)
 
 	def test_what_the_base_has_elsewhere_in_the_file_is_not_new(self) -> None:
@@ -57,25 +57,25 @@ class Sparse(Case):
 	def test_a_refused_sparse_is_replaced(self) -> None:
 		self.checker(False, self.dir / 'bin/sparse')
 		os.environ['PATH'] = f'{self.dir}/bin:{os.environ["PATH"]}'
-		def build(binary: Path) -> None:
+		def build(binary: Path, _jobs: int) -> None:
 			self.checker(True, binary)
 		with mock.patch.object(sparse, '_build_sparse', build):
-			self.assertEqual(sparse.sparse_binary(self.kdir), self.cache / 'sparse/sparse')
+			self.assertEqual(sparse.sparse_binary(self.kdir, 1), self.cache / 'sparse/sparse')
 		# The one that was built is used again.
 		with mock.patch.object(sparse, '_build_sparse', side_effect=AssertionError):
-			sparse.sparse_binary(self.kdir)
+			sparse.sparse_binary(self.kdir, 1)
 
 	def test_none_that_is_accepted(self) -> None:
 		os.environ['PATH'] = f'{self.dir}:{os.environ["PATH"]}'
-		with mock.patch.object(sparse, '_build_sparse', lambda b: self.checker(False, b)), \
+		with mock.patch.object(sparse, '_build_sparse', lambda b, _jobs: self.checker(False, b)), \
 				mock.patch('shutil.which', lambda n: None if n == 'sparse' else f'/usr/bin/{n}'):
 			with self.assertRaisesRegex(Error, 'refuses the newest sparse'):
-				sparse.sparse_binary(self.kdir)
+				sparse.sparse_binary(self.kdir, 1)
 
 	def said_by(self, recipe: str) -> List[Tuple[str, str]]:
 		with open(self.kdir / 'Makefile', 'a') as makefile:
 			makefile.write(f'mm/mm_init.o: ; {recipe}\n')
-		made = self.prepare(origin=self.origin)
+		made = self.prepare(self.patches)
 		made.build_dir('x86_64').mkdir(parents=True)
 		with mock.patch.object(build, 'configure'):
 			return sparse._warnings(made, MAIN, ['mm/mm_init.c'], Path('sparse'), 'x')

@@ -102,7 +102,7 @@ class Loop(Case):
 			check = Asked(outcome)
 			check.name = outcome.subject
 			for _ in range(2):
-				judge.run([judge.Job(check, TARGETS['uml'], tree.plan(series='none'))])
+				judge.run([judge.Job(check, TARGETS['uml'], self.plan())])
 			self.assertEqual(check.calls, calls, outcome)
 
 	def test_a_tree_that_is_changed_meanwhile(self) -> None:
@@ -114,7 +114,7 @@ class Loop(Case):
 			(kdir / 'mm/mm_init.c').write_text('changed\n')
 			return found
 		check = Asked(Outcome('asked', 'x', passed=1))
-		wanted = tree.plan(series='none')
+		wanted = self.plan()
 		with mock.patch.object(tree, 'digest', change):
 			judge.run([judge.Job(check, TARGETS['uml'], wanted)])
 		self.assertEqual(list(self.cache.glob('outcomes/*.json')), [])
@@ -126,15 +126,15 @@ class Loop(Case):
 			def run(self, tree: Tree, target: Target) -> Outcome:
 				raise Error('it broke')
 		good, bad = Asked(Outcome('asked', 'x', passed=1)), Breaks(Outcome('asked', 'y'))
-		wanted = tree.plan(series='none')
+		wanted = self.plan()
 		found = judge.run([judge.Job(c, TARGETS['uml'], wanted) for c in (bad, good)])
 		self.assertEqual([o.status for o in found], ['FAILED', 'ok'])
 		self.assertEqual(found[0].problem, 'it broke')
 
 	def test_a_tree_that_cannot_be_made(self) -> None:
-		broken = tree.plan(series=self.series(patch_text(5, 'a'), patch_text(5, 'b')))
+		broken = self.plan(self.series(patch_text(5, 'a'), patch_text(5, 'b')))
 		jobs = [judge.Job(Asked(Outcome('asked', 'x', passed=1)), TARGETS['uml'], p)
-			for p in (broken, tree.plan(series='none'))]
+			for p in (broken, self.plan())]
 		with self.assertRaisesRegex(Error, 'does not apply'):
 			judge.run(jobs)
 		self.assertEqual([o.status for o in judge.run(jobs, keep_going=True)], ['FAILED', 'ok'])

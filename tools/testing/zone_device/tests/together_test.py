@@ -6,17 +6,17 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 import unittest
 from pathlib import Path
 from typing import List
 
-from helper import Case, Front, TOOLS
+from helper import Case, Front
 
 from bench.watch import Watcher
 from guest import plugin
 from host import locks
+from kernel import tree
 
 
 class Ended(Front):
@@ -71,32 +71,22 @@ class Ended(Front):
 
 
 class AtOnce(Front):
-	def python(self, code: str) -> 'subprocess.Popen[str]':
-		proc = subprocess.Popen([sys.executable, '-B', '-c', f'import sys; sys.path.insert(0, {str(TOOLS)!r})\n{code}'],
-			text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, 'KDIR': str(self.kdir)})
-		assert proc.stdout is not None
-		self.addCleanup(proc.stdout.close)
-		self.addCleanup(proc.wait)
-		self.addCleanup(proc.kill)
-		return proc
-
 	def test_two_that_need_the_same_trees_in_opposite_order(self) -> None:
 		for number in range(3000):
 			where = self.kdir / f'drivers/{number // 500}'
 			where.mkdir(parents=True, exist_ok=True)
 			(where / f'{number}.c').write_text('x\n')
-		code = ('from kernel import tree\nfor _ in range(10):\n'
-			'\twith tree.using(*(tree.plan(series="none", slot=s) for s in {order})) as made:\n'
+		code = ('from kernel import source, tree\norigin = source.user_tree({kdir!r})\nfor _ in range(10):\n'
+			'\twith tree.using(*(tree.plan(origin, "none", slot=s) for s in {order})) as made:\n'
 			'\t\tassert [t.dir.name for t in made] == {order}\n')
-		procs = [self.python(code.format(order=order)) for order in (['a', 'b'], ['b', 'a'])]
+		procs = [self.python(code.format(order=order, kdir=str(self.kdir))) for order in (['a', 'b'], ['b', 'a'])]
 		for proc in procs:
 			out, _ = proc.communicate(timeout=60)
 			self.assertEqual(proc.returncode, 0, out)
 
 	def test_one_inside_the_other_is_a_mistake_of_ours(self) -> None:
-		from kernel import tree
 		os.environ['KDIR'] = str(self.kdir)
-		with tree.using(tree.plan(series='none')):
+		with tree.using(self.plan()):
 			with self.assertRaises(AssertionError):
 				self.prepare(series='none', slot='other')
 
@@ -123,7 +113,7 @@ class AtOnce(Front):
 	def test_a_lock_file_that_was_removed_is_no_lock(self) -> None:
 		path = self.cache / '.lock'
 		locks.lock(path)
-		waits = self.python(f'from host import locks\nimport pathlib\nlocks.lock(pathlib.Path({str(path)!r}))\n'
+		waits = self.python(f'from host import locks\nlocks.lock(pathlib.Path({str(path)!r}))\n'
 			f'print(pathlib.Path({str(path)!r}).exists())')
 		time.sleep(1)
 		path.unlink()

@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Optional, Sequence, Union
 from unittest import mock
 
 from helper import Case, MM_INIT, patch_text, snapshot
@@ -21,10 +21,10 @@ def dates(top: Path) -> Dict[str, int]:
 
 
 class Prepare(Case):
-	def of(self, kdir: Path, **how: object) -> tree.Tree:
+	def of(self, kdir: Path, series: Union[str, Path], upto: Optional[int] = None,
+	       extra: Sequence[Path] = (), slot: Optional[str] = None) -> tree.Tree:
 		os.environ['KDIR'] = str(kdir)
-		made: tree.Tree = self.prepare(**how)
-		return made
+		return self.prepare(series, upto, extra, slot)
 
 	def test_is_base_plus_series_plus_overlay(self) -> None:
 		kdir = self.kernel()
