@@ -30,14 +30,14 @@
 #define LACKS_STREAM_DRAIN	"no drain for the streaming copy in this tree"
 #endif
 
-#ifdef ZD_FLUSHCACHE_FIXED
-#define FLUSHCACHE_INLINE_MAX	96
-#else
-#define FLUSHCACHE_INLINE_MAX	16
-#endif
-
 /* Elsewhere, UML included, the copy is memcpy() and the drain is nothing. */
-#define STREAMS_HERE	(IS_ENABLED(CONFIG_X86_64) && !IS_ENABLED(CONFIG_UML))
+#if IS_ENABLED(CONFIG_X86_64) && !IS_ENABLED(CONFIG_UML)
+#define STREAMS_HERE		true
+#define STREAM_DRAIN_CODE	"one sfence"
+#else
+#define STREAMS_HERE		false
+#define STREAM_DRAIN_CODE	"nothing"
+#endif
 
 #define NR_FIXED_CALLS	30
 

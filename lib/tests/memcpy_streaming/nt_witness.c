@@ -9,6 +9,7 @@
 
 #include <kunit/resource.h>
 #include <kunit/test.h>
+#include <linux/bitops.h>
 #include <linux/kprobes.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -57,6 +58,8 @@ static int site_hit(struct kprobe *kp, struct pt_regs *regs)
 	hi = min(end, w->hi);
 	inside = lo < hi ? hi - lo : 0;
 	w->inside += inside;
+	if (inside && w->touched)
+		__set_bit((lo - w->lo) / w->unit, w->touched);
 	w->outside += site->insn.bytes - inside;
 	w->stores++;
 	return 0;
@@ -238,6 +241,18 @@ void nt_witness_range(struct nt_witness *w, const void *lo, const void *hi)
 	w->lo = (unsigned long)lo;
 	w->hi = (unsigned long)hi;
 	nt_witness_reset(w);
+}
+
+/**
+ * nt_witness_units - remember as well which parts of the range were stored to
+ * @w: the witness
+ * @unit: the size of a part; a store is held to be in the one it starts in
+ * @touched: a bit for each part of the range of nt_witness_range(), or NULL
+ */
+void nt_witness_units(struct nt_witness *w, size_t unit, unsigned long *touched)
+{
+	w->unit = unit;
+	w->touched = touched;
 }
 
 /**

@@ -47,6 +47,8 @@ struct nt_witness {
 	struct task_struct *task;
 	unsigned long lo;
 	unsigned long hi;
+	size_t unit;
+	unsigned long *touched;
 	struct nt_site *sites;
 	unsigned long missed;
 };
@@ -55,6 +57,7 @@ struct nt_witness {
 struct nt_witness *nt_witness_start(struct kunit *test, void *const fns[],
 				    int nr, int depth);
 void nt_witness_range(struct nt_witness *w, const void *lo, const void *hi);
+void nt_witness_units(struct nt_witness *w, size_t unit, unsigned long *touched);
 void nt_witness_reset(struct nt_witness *w);
 unsigned long nt_witness_missed(struct nt_witness *w);
 void nt_witness_stop(struct kunit *test, struct nt_witness *w);
@@ -73,6 +76,11 @@ static inline struct nt_witness *nt_witness_start(struct kunit *test,
 
 static inline void nt_witness_range(struct nt_witness *w, const void *lo,
 				    const void *hi)
+{
+}
+
+static inline void nt_witness_units(struct nt_witness *w, size_t unit,
+				    unsigned long *touched)
 {
 }
 

@@ -49,9 +49,9 @@ static int zd_report(struct kunit *test, const struct zd_call *call,
 	return reports;
 }
 
-/* Compare all struct pages of a call, with @slow or else with the model. */
+/* Compare all struct pages of a call, with @side or else with the model. */
 static void zd_compare(struct kunit *test, const struct zd_call *call,
-		       const struct page *slow, const char *oracle)
+		       const struct page *side, const char *oracle)
 {
 	unsigned long first = zd_first_pfn(call), pfn, bad = 0;
 	int reports = 0;
@@ -60,8 +60,8 @@ static void zd_compare(struct kunit *test, const struct zd_call *call,
 		const struct page *seen = pfn_to_page(pfn);
 		struct page want;
 
-		if (slow)
-			want = slow[pfn - first];
+		if (side)
+			want = side[pfn - first];
 		else
 			zd_model_page(call, pfn, &want);
 		if (!memcmp(&want, seen, sizeof(want)))
@@ -81,11 +81,11 @@ void zd_expect_model(struct kunit *test, const struct zd_call *call)
 	zd_compare(test, call, NULL, "model");
 }
 
-/** zd_expect_same() - each byte of them is as the slow path left it */
+/** zd_expect_same() - each byte of them is as in @side, from zd_second_side() */
 void zd_expect_same(struct kunit *test, const struct zd_call *call,
-		    const struct page *slow)
+		    const struct page *side, const char *name)
 {
-	zd_compare(test, call, slow, "slow path");
+	zd_compare(test, call, side, name);
 }
 
 /** zd_expect_guards() - the struct pages on both sides are untouched */
@@ -136,58 +136,16 @@ void zd_expect_aliases(struct kunit *test, const struct zd_call *call)
 }
 
 /**
- * zd_most_slow_pages() - how many pages the fast path may build
+ * zd_most_built() - how many pages a call may build that copies a template
  * @call: the call
  *
- * The first head of the range is built in any case. Of the tails, the first one
- * of each compound page may be: a series is free to seed its template for tails
- * anew, as their link to the head may differ. With a template for heads alone
- * all of the tails are.
+ * The first head of the range may be built, to be the template, and so may the
+ * first tail of each compound page, as its link to the head may differ.
  */
-unsigned long zd_most_slow_pages(const struct zd_call *call)
+unsigned long zd_most_built(const struct zd_call *call)
 {
 	unsigned long heads = (zd_end_pfn(call) - zd_first_pfn(call)) >> zd_order(call);
 	unsigned long tails = zd_nr_written(call) - heads;
 
-	if (ZD_HAS_TAIL_TEMPLATE)
-		tails = min(tails, heads);
-	return (ZD_HAS_HEAD_TEMPLATE ? min(heads, 1UL) : heads) + tails;
-}
-
-/** zd_expect_slow() - the witness has seen each page being built */
-void zd_expect_slow(struct kunit *test, const struct zd_call *call,
-		    const struct zd_witness *w)
-{
-	if (w->slow_pages >= 0)
-		KUNIT_EXPECT_EQ_MSG(test, w->slow_pages, zd_nr_written(call),
-				    "pages built one by one; the slow path was due for all of them");
-	if (w->bad_pfn)
-		KUNIT_FAIL(test,
-			   "pfn %#lx: page_ref_set events with the values: expected %s, seen %s",
-			   w->bad_pfn, w->bad_expected, w->bad_seen);
-}
-
-/* The witness has seen pages that were not built. */
-static void zd_expect_fast(struct kunit *test, const struct zd_call *call,
-			   const struct zd_witness *w)
-{
-	KUNIT_EXPECT_LE_MSG(test, w->slow_pages, zd_most_slow_pages(call),
-			    "pages built one by one, of %lu; the fast path was due for the rest",
-			    zd_nr_written(call));
-	KUNIT_EXPECT_GT_MSG(test, w->slow_pages, zd_nr_written(call) ? 0 : -1,
-			    "pages built one by one; the template was due to be seeded from a page built for real");
-}
-
-/**
- * zd_expect_untraced() - the path that is due while nobody listens to events
- *
- * The fast one, but where a sanitizer wants to see each store.
- */
-void zd_expect_untraced(struct kunit *test, const struct zd_call *call,
-			const struct zd_witness *w)
-{
-	if (ZD_SANITIZED)
-		zd_expect_slow(test, call, w);
-	else
-		zd_expect_fast(test, call, w);
+	return min(heads, 1UL) + min(tails, heads);
 }

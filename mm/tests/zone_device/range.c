@@ -30,18 +30,30 @@ static const struct dev_pagemap_ops zd_pgmap_ops = {
 /* What is sought, and where it was found. */
 struct zd_room {
 	u64 size;
+	bool early;
 	phys_addr_t start;
 };
+
+/* Whether the section of @addr was there at boot, for RAM elsewhere in it. */
+static bool zd_is_early(phys_addr_t addr)
+{
+	return early_section(__pfn_to_section(PHYS_PFN(addr)));
+}
 
 static int zd_take_first(struct resource *res, void *data)
 {
 	struct zd_room *room = data;
-	phys_addr_t start = ALIGN(res->start, PAGES_PER_SECTION * PAGE_SIZE);
+	const u64 align = (room->early ? PAGES_PER_SUBSECTION : PAGES_PER_SECTION) * PAGE_SIZE;
+	phys_addr_t start = ALIGN(res->start, align);
 
-	if (start + room->size - 1 > res->end)
-		return 0;
-	room->start = start;
-	return 1;
+	for (; start + room->size - 1 <= res->end; start += align) {
+		if (zd_is_early(start) == room->early &&
+		    zd_is_early(start + room->size - 1) == room->early) {
+			room->start = start;
+			return 1;
+		}
+	}
+	return 0;
 }
 
 static void zd_release_region(void *data)
@@ -88,15 +100,15 @@ static phys_addr_t zd_address_space(struct kunit *test, u64 size, u64 align)
 	return ALIGN(res->start, align ?: 1);
 }
 
-static phys_addr_t zd_real_memory(struct kunit *test, u64 size)
+static phys_addr_t zd_real_memory(struct kunit *test, u64 size, bool early)
 {
-	struct zd_room room = { .size = size };
+	struct zd_room room = { .size = size, .early = early };
 
 	walk_iomem_res_desc(IORES_DESC_PERSISTENT_MEMORY_LEGACY, IORESOURCE_MEM,
 			    0, -1, &room, zd_take_first);
 	if (!room.start)
-		kunit_skip(test, "no %llu MiB set aside for the device: boot with memmap=nn!ss",
-			   size / SZ_1M);
+		kunit_skip(test, "no %llu MiB set aside for the device%s: boot with memmap=nn!ss",
+			   size / SZ_1M, early ? " in a section that has RAM" : "");
 	return room.start;
 }
 
@@ -141,10 +153,10 @@ struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args 
 	if (align <= PAGES_PER_SECTION * PAGE_SIZE)
 		align = 0;
 	/* As much again is left free after each range: they must not adjoin. */
-	if (args->memory == ZD_REAL_MEMORY)
-		start = zd_real_memory(test, size);
-	else
+	if (args->memory == ZD_ADDRESS_SPACE)
 		start = zd_address_space(test, nr_ranges * stride, align);
+	else
+		start = zd_real_memory(test, size, args->memory == ZD_EARLY_MEMORY);
 	for (i = 0; i < nr_ranges; i++) {
 		pgmap->ranges[i].start = start + i * stride;
 		pgmap->ranges[i].end = pgmap->ranges[i].start + size - 1;

@@ -34,6 +34,7 @@ struct zd_slow_probe {
 	struct kprobe kp;
 	bool registered;
 	long hits;
+	long in_place;
 };
 
 static struct zd_slow_probe zd_slow_probes[ARRAY_SIZE(zd_slow_functions)];
@@ -50,10 +51,27 @@ static struct {
 	bool unordered;
 } zd_watch;
 
+/* The page is the first argument of all of them, if it can be told. */
+static bool zd_is_in_place(struct pt_regs *regs)
+{
+#ifdef CONFIG_HAVE_FUNCTION_ARG_ACCESS_API
+	const struct page *page = (void *)regs_get_kernel_argument(regs, 0);
+
+	return page >= zd_watch.first && page < zd_watch.first + zd_watch.nr_pages;
+#else
+	return false;
+#endif
+}
+NOKPROBE_SYMBOL(zd_is_in_place);
+
 static int zd_slow_hit(struct kprobe *kp, struct pt_regs *regs)
 {
-	if (current == zd_watch.task)
-		container_of(kp, struct zd_slow_probe, kp)->hits++;
+	struct zd_slow_probe *probe = container_of(kp, struct zd_slow_probe, kp);
+
+	if (current == zd_watch.task) {
+		probe->hits++;
+		probe->in_place += zd_is_in_place(regs);
+	}
 	return 0;
 }
 NOKPROBE_SYMBOL(zd_slow_hit);
@@ -62,7 +80,7 @@ static void zd_ref_event(void *data, struct page *page, int value)
 {
 	unsigned long index = page - zd_watch.first;
 
-	if (current != zd_watch.task || index >= zd_watch.nr_pages)
+	if (current != zd_watch.task || !zd_watch.events || index >= zd_watch.nr_pages)
 		return;
 	zd_watch.nr_events++;
 	zd_watch.unordered |= index < zd_watch.last;
@@ -114,13 +132,37 @@ const char *zd_slow_pages_lacks(void)
 	return NULL;
 }
 
-/** zd_ref_events_lacks() - why the slow path cannot be forced, or NULL */
+/** zd_ref_events_lacks() - why nobody can listen to page_ref_set, or NULL */
 const char *zd_ref_events_lacks(void)
 {
 	if (!IS_ENABLED(CONFIG_DEBUG_PAGE_REF))
 		return "page_ref_set events need CONFIG_DEBUG_PAGE_REF";
 	return NULL;
 }
+
+/* Without the option there is no tracepoint to link to. */
+#ifdef CONFIG_DEBUG_PAGE_REF
+/** zd_listen() - be a listener to page_ref_set, until zd_listen_no_more() */
+bool zd_listen(void)
+{
+	return !register_trace_page_ref_set(zd_ref_event, NULL);
+}
+
+void zd_listen_no_more(void)
+{
+	unregister_trace_page_ref_set(zd_ref_event, NULL);
+	tracepoint_synchronize_unregister();
+}
+#else
+bool zd_listen(void)
+{
+	return false;
+}
+
+void zd_listen_no_more(void)
+{
+}
+#endif
 
 /** zd_init() - make the call */
 void zd_init(const struct zd_call *call)
@@ -145,7 +187,7 @@ static void zd_describe_events(u16 events, char *to, size_t size)
 	}
 }
 
-/* Every page's events must be those of the model. */
+/* Each page's events ought to be those of the model, in the order of pages. */
 static void zd_check_events(const struct zd_call *call, struct zd_witness *w)
 {
 	unsigned long first = zd_first_pfn(call), pfn, next = first;
@@ -164,12 +206,15 @@ static void zd_check_events(const struct zd_call *call, struct zd_witness *w)
 			if (pfn == next)
 				want = zd_model_events(call, pfn);
 		}
-		if (seen == want)
+		if (seen == want) {
+			w->good_events += !!want;
+			continue;
+		}
+		if (w->bad_pfn)
 			continue;
 		w->bad_pfn = pfn;
 		zd_describe_events(seen, w->bad_seen, sizeof(w->bad_seen));
 		zd_describe_events(want, w->bad_expected, sizeof(w->bad_expected));
-		return;
 	}
 }
 
@@ -182,40 +227,45 @@ static void zd_check_events(const struct zd_call *call, struct zd_witness *w)
 struct zd_witness zd_init_watched(struct kunit *test, const struct zd_call *call,
 				  enum zd_how how)
 {
-	/* Without the option there is no tracepoint to link to. */
-	const bool traced = IS_ENABLED(CONFIG_DEBUG_PAGE_REF) && how == ZD_TRACED;
-	struct zd_witness w = { .slow_pages = -1, .ref_events = -1 };
+	const bool traced = how == ZD_TRACED && !zd_ref_events_lacks();
+	struct zd_witness w = { .slow_pages = -1, .in_place = -1, .ref_events = -1 };
+	unsigned long nr_pages = zd_end_pfn(call) - zd_first_pfn(call);
+	u16 *events = NULL;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(zd_slow_probes); i++)
+	if (traced) {
+		events = kvcalloc(nr_pages + 1, sizeof(*events), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, events);
+	}
+	for (i = 0; i < ARRAY_SIZE(zd_slow_probes); i++) {
 		zd_slow_probes[i].hits = 0;
-
+		zd_slow_probes[i].in_place = 0;
+	}
 	zd_watch.first = pfn_to_page(zd_first_pfn(call));
-	zd_watch.nr_pages = zd_end_pfn(call) - zd_first_pfn(call);
+	zd_watch.nr_pages = nr_pages;
+	zd_watch.events = events;
 	zd_watch.nr_events = 0;
 	zd_watch.last = 0;
 	zd_watch.unordered = false;
 	zd_watch.task = current;
-	if (traced) {
-		zd_watch.events = kvcalloc(zd_watch.nr_pages + 1,
-					   sizeof(*zd_watch.events), GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, zd_watch.events);
-		KUNIT_ASSERT_EQ(test, 0, register_trace_page_ref_set(zd_ref_event, NULL));
-	}
 
-	zd_init(call);
-
-	if (traced) {
-		unregister_trace_page_ref_set(zd_ref_event, NULL);
-		tracepoint_synchronize_unregister();
+	if (!traced) {
+		zd_init(call);
+	} else if (zd_listen()) {
+		zd_init(call);
+		zd_listen_no_more();
 		w.ref_events = zd_watch.nr_events;
 		zd_check_events(call, &w);
-		kvfree(zd_watch.events);
+	} else {
+		KUNIT_FAIL(test, "no listener could be registered to page_ref_set");
 	}
 	zd_watch.task = NULL;
+	kvfree(events);
 
 	/* One may be inlined into another: the outermost that is left counts. */
-	for (i = 0; zd_nr_slow_probes && i < ARRAY_SIZE(zd_slow_probes); i++)
+	for (i = 0; zd_nr_slow_probes && i < ARRAY_SIZE(zd_slow_probes); i++) {
 		w.slow_pages = max(w.slow_pages, zd_slow_probes[i].hits);
+		w.in_place = max(w.in_place, zd_slow_probes[i].in_place);
+	}
 	return w;
 }

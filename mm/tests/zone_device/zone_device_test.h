@@ -3,13 +3,14 @@
  * What the tests of memmap_init_zone_device() share.
  *
  * range.c    device memory to work on, and the poison in its struct pages
+ * cases.c    the cases that are tested: types, orders, places of the memmap
  * kinds.c    the kinds of device memory that are counted and timed
  * model.c    what each struct page must look like, from the arguments alone
  * witness.c  one call, and what could be observed of how it did its work
+ * second_side.c  the same pages made in another way, to compare with
  * note.c     tells a watcher outside of the kernel which call comes next
  * bench_clock.c  how long each call took, if the bench is built in
- * oracle.c   expectations: a call's struct pages against model and slow path,
- *            a call's witness against the path that it ought to have taken
+ * oracle.c   expectations: a call's struct pages against model and second side
  */
 #ifndef _ZONE_DEVICE_TEST_H
 #define _ZONE_DEVICE_TEST_H
@@ -25,24 +26,7 @@
 #define ZD_POISON_A		0xa5
 #define ZD_POISON_B		0x5a
 
-/* What the tree under test says of itself; see features.sh. */
-#ifdef ZD_HEAD_TEMPLATE
-#define ZD_HAS_HEAD_TEMPLATE	true
-#else
-#define ZD_HAS_HEAD_TEMPLATE	false
-#endif
-#ifdef ZD_TAIL_TEMPLATE
-#define ZD_HAS_TAIL_TEMPLATE	true
-#else
-#define ZD_HAS_TAIL_TEMPLATE	false
-#endif
-#ifdef ZD_STREAMS
-#define ZD_HAS_STREAMS		true
-#else
-#define ZD_HAS_STREAMS		false
-#endif
-
-/* Sanitized kernels keep to the slow path, so that nothing escapes them. */
+/* Whether a sanitizer wants to see each store: a revision may promise that. */
 #define ZD_SANITIZED	(IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_KMSAN))
 
 /**
@@ -62,6 +46,7 @@ struct zd_call {
 enum zd_memory {
 	ZD_ADDRESS_SPACE,	/* unused physical addresses with nothing behind */
 	ZD_REAL_MEMORY,		/* memory set aside by memmap=nn!ss */
+	ZD_EARLY_MEMORY,	/* such memory in a section that has RAM, too */
 };
 
 /**
@@ -85,6 +70,36 @@ struct zd_range_args {
 	unsigned long altmap_pages;
 };
 
+/* Where the struct pages of a case are. */
+enum zd_memmap {
+	ZD_IN_RAM,		/* shared among tails where the kernel does that */
+	ZD_IN_RAM_FULL,		/* in RAM, none of them shared */
+	ZD_ON_DEVICE,		/* in the first pages of the device memory */
+	ZD_FROM_BOOT,		/* in a section that was there at boot */
+};
+
+/**
+ * struct zd_case - a case that is tested
+ * @type: pgmap type
+ * @order: order of its compound pages
+ * @memmap: where its struct pages are
+ */
+struct zd_case {
+	enum memory_type type;
+	unsigned int order;
+	enum zd_memmap memmap;
+};
+
+/**
+ * struct zd_part - a call on a part of what is mapped
+ * @nr_pages: so many pages
+ * @offset: so far into the last pageblock of a section
+ */
+struct zd_part {
+	unsigned long nr_pages;
+	unsigned long offset;
+};
+
 /**
  * struct zd_kind - a kind of device memory that is counted and timed
  * @name: what the tools call it
@@ -104,14 +119,18 @@ struct zd_kind {
 /**
  * struct zd_witness - what was observed of one call
  * @slow_pages: calls of the function that builds one page, or -1
+ * @in_place: those of them that built a page of the call where it lies
  * @ref_events: page_ref_set events for the pages of the call, or -1
- * @bad_pfn: the first page whose events are not those of the slow path, or 0
+ * @good_events: pages whose events are those of the unpatched kernel
+ * @bad_pfn: the first page whose events are not, or 0
  * @bad_seen: its events
  * @bad_expected: and what they should have been
  */
 struct zd_witness {
 	long slow_pages;
+	long in_place;
 	long ref_events;
+	unsigned long good_events;
 	unsigned long bad_pfn;
 	char bad_seen[24];
 	char bad_expected[24];
@@ -119,7 +138,7 @@ struct zd_witness {
 
 enum zd_how {
 	ZD_AS_IS,	/* the path that the kernel takes by itself */
-	ZD_TRACED,	/* page_ref_set has a listener: the slow path */
+	ZD_TRACED,	/* page_ref_set has a listener */
 };
 
 /* range.c */
@@ -133,6 +152,12 @@ void zd_poison(const struct zd_call *call, u8 poison);
 void zd_poison_guards(const struct zd_call *call, u8 poison);
 struct page *zd_snapshot(struct kunit *test, const struct zd_call *call);
 int zd_other_node(void);
+
+/* cases.c */
+const void *zd_next_case(struct kunit *test, const void *prev, char *desc);
+const void *zd_next_part(struct kunit *test, const void *prev, char *desc);
+struct zd_call zd_map_case(struct kunit *test, const struct zd_case *c);
+struct zd_call zd_map_part(struct kunit *test, const struct zd_part *part);
 
 /* kinds.c */
 const void *zd_next_kind(struct kunit *test, const void *prev, char *desc);
@@ -160,6 +185,11 @@ struct zd_witness zd_init_watched(struct kunit *test, const struct zd_call *call
 				  enum zd_how how);
 const char *zd_slow_pages_lacks(void);
 const char *zd_ref_events_lacks(void);
+bool zd_listen(void);
+void zd_listen_no_more(void);
+
+/* second_side.c */
+struct page *zd_second_side(struct kunit *test, const struct zd_call *call, const char **name);
 
 /* note.c */
 extern u64 zd_note_id;
@@ -173,13 +203,9 @@ void zd_bench_line(const struct dev_pagemap *pgmap, u64 loop_ns, u64 whole_ns);
 /* oracle.c */
 void zd_expect_model(struct kunit *test, const struct zd_call *call);
 void zd_expect_same(struct kunit *test, const struct zd_call *call,
-		    const struct page *slow);
+		    const struct page *side, const char *name);
 void zd_expect_guards(struct kunit *test, const struct zd_call *call, u8 poison);
 void zd_expect_aliases(struct kunit *test, const struct zd_call *call);
-void zd_expect_slow(struct kunit *test, const struct zd_call *call,
-		    const struct zd_witness *w);
-void zd_expect_untraced(struct kunit *test, const struct zd_call *call,
-			const struct zd_witness *w);
-unsigned long zd_most_slow_pages(const struct zd_call *call);
+unsigned long zd_most_built(const struct zd_call *call);
 
 #endif

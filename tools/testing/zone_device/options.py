@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, Field, fields
 from pathlib import Path
 from typing import Any, Callable, Dict, Generic, List, Optional, Tuple, TypeVar
 
+from contract import CONTRACTS
 from host import cache
 from host.files import REPO
 from host.messages import Error
@@ -79,6 +80,14 @@ def _output(name: str, text: str) -> str:
 	return text
 
 
+def _contract(name: str, text: str) -> str:
+	if text not in CONTRACTS:
+		close = nearest(text, list(CONTRACTS))
+		raise Error(f'{name}={text}: no such contract' + (f'; is {close} meant?' if close
+			else f'; there are {", ".join(CONTRACTS)}'))
+	return text
+
+
 @dataclass(frozen=True)
 class Kind(Generic[T]):
 	"""What a variable holds: how its text is read, and what stands for none."""
@@ -88,6 +97,7 @@ class Kind(Generic[T]):
 
 # Paths stay as they were typed, since messages and names of sources say so.
 TEXT, INPUT, OUTPUT = Kind(_text, ''), Kind(_input, ''), Kind(_output, '')
+CONTRACT = Kind(_contract, '')
 WORDS: Kind[Tuple[str, ...]] = Kind(_words, ())
 SOME: Kind[Tuple[str, ...]] = Kind(_some, ())
 COUNT: Kind[Optional[int]] = Kind(_count, None)
@@ -109,6 +119,7 @@ class Options:
 	ktarball: str = _variable(INPUT, 'file', 'a kernel tarball or a linux-source .deb')
 	series: str = _variable(INPUT, 'path', 'a directory, mbox or patch to apply, or none')
 	series_upto: Optional[int] = _variable(COUNT_FROM_ZERO, 'n', 'apply the first n patches only')
+	contract: str = _variable(CONTRACT, 'name', 'whose promises are judged: base, streaming, nontemporal')
 	targets: Tuple[str, ...] = _variable(SOME, '"..."', 'default: uml x86_64; also x86_64-pointer x86_64-kasan')
 	filter: str = _variable(TEXT, 'glob', 'run the tests that match, as kunit.py has it: suite.test')
 	mutants: Tuple[str, ...] = _variable(SOME, '"..."', 'only the mutants whose names match')
@@ -150,7 +161,8 @@ class Options:
 
 	def typed(self) -> str:
 		"""What says which tree is meant, as it would be typed."""
-		named = {n: getattr(self, n.lower()) for n in ('KDIR', 'KTARBALL', 'SERIES', 'SERIES_UPTO', 'CC', 'LLVM')}
+		named = {n: getattr(self, n.lower()) for n in ('KDIR', 'KTARBALL', 'SERIES', 'SERIES_UPTO',
+			'CONTRACT', 'CC', 'LLVM')}
 		return ' '.join(f'{n}={shlex.quote(str(v))}' for n, v in named.items() if v not in ('', None))
 
 

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
+from contract import Seen
+
 OK, FAILED, SKIPPED, UNKNOWN = 'ok', 'FAILED', 'skipped', 'cannot judge'
 
 
@@ -26,6 +28,12 @@ class Outcome:
 	problem: str = ''
 	# Why nothing can be said, if so.
 	unknown: str = ''
+	# By whose promises it was judged, whether some may not be kept yet, what was
+	# seen of each, and why nothing can be said of them, if so.
+	contract: str = ''
+	partial: bool = False
+	seen: List[Seen] = field(default_factory=list)
+	doubtful: bool = False
 	# What was counted or measured: name -> value.
 	figures: Dict[str, float] = field(default_factory=dict)
 	# What it prints beyond the matrix.
@@ -72,6 +80,7 @@ class Outcome:
 				raise TypeError(name)
 		made.log = Path(known['log']) if known['log'] else None
 		made.cases = [(str(n), str(s)) for n, s in known['cases']]
+		made.seen = [Seen(**s) for s in known['seen']]
 		made.skips = [(str(n), str(r)) for n, r in known['skips']]
 		made.failures = [(str(n), [str(l) for l in p]) for n, p in known['failures']]
 		return made

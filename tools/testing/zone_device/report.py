@@ -6,6 +6,7 @@ import json
 from typing import Any, Dict, List, Sequence
 from xml.etree import ElementTree
 
+import contract as contracts
 from guest import log
 from host import files
 from host.messages import Error
@@ -72,10 +73,28 @@ def skips(outcomes: Sequence[Outcome]) -> List[str]:
 	return lines
 
 
+def promises(outcomes: Sequence[Outcome]) -> List[str]:
+	"""What was promised and what was kept, by what all of a contract's outcomes
+	have seen together."""
+	lines = []
+	judged = [o for o in outcomes if o.seen]
+	for by, partial in dict.fromkeys((o.contract, o.partial) for o in judged):
+		found = contracts.total(s for o in judged if (o.contract, o.partial) == (by, partial) for s in o.seen)
+		lines.append(f'contract {by}: {contracts.CONTRACTS.get(by, "?")}'
+			+ ('; the series is not complete' if partial else ''))
+		lines += [f'    {l}' for l in align(contracts.table(by, partial, found), 4)]
+	compared: Dict[str, float] = {}
+	for o in outcomes:
+		for name, count in o.figures.items():
+			if name.startswith(contracts.COMPARED):
+				compared[name] = compared.get(name, 0) + count
+	return lines + [f'{name}: {count:.0f} cases' for name, count in compared.items()]
+
+
 def show(outcomes: Sequence[Outcome]) -> None:
 	for o in outcomes:
 		print('\n'.join(failures(o) + ['']) if not o.ok else '', end='')
-	print('\n'.join(table(outcomes) + skips(outcomes)), flush=True)
+	print('\n'.join(table(outcomes) + skips(outcomes) + promises(outcomes)), flush=True)
 
 
 def write(outcomes: Sequence[Outcome], to_json: str, to_junit: str) -> None:
@@ -143,7 +162,12 @@ def compare(paths: Sequence[str], results: Sequence[Dict[str, Any]]) -> List[str
 		tests += _different(title, dict(first[title].cases), dict(second[title].cases))
 		figures += _different(title, {n: f'{v:.2f}' for n, v in first[title].figures.items()},
 			{n: f'{v:.2f}' for n, v in second[title].figures.items()})
-	found = [t for t in (rows, tests, figures) if len(t) > 1]
+	kept = [['promise', 'A', 'B']]
+	for title in (t for t in first if t in second):
+		one, other = ({r[0]: f'{r[1]}, {r[2]}: {r[3]}' for r in contracts.table(o.contract, o.partial, o.seen)[1:]}
+			if o.seen else {} for o in (first[title], second[title]))
+		kept += _different(title, one, other)
+	found = [t for t in (rows, kept, tests, figures) if len(t) > 1]
 	return [l for part in found for l in (*align(part, 3), '')] if found else ['they do not differ']
 
 

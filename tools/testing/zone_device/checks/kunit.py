@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The suites, built into a kernel and run."""
 
-import re
 import time
 from typing import List
 
@@ -11,9 +10,6 @@ from guest.target import Target
 from host.messages import Error, say
 from kernel.tree import Tree
 from outcome import Outcome
-
-# The one test that needs no kernel.
-COPY_IS_USED = 'series.copy_is_used'
 
 
 class Kunit(Check):
@@ -41,17 +37,3 @@ class Kunit(Check):
 			f'{outcome.skipped} skipped in {outcome.run_seconds:.1f} s')
 		return outcome
 
-
-class Series(Check):
-	"""What can be said before anything is built. What the suites expect of the
-	copy they read from the tree, so that they cannot miss it."""
-
-	name = 'series'
-
-	def run(self, tree: Tree, target: Target) -> Outcome:
-		if not tree.copy_unused:
-			return Outcome(self.name, '', passed=1, cases=[(COPY_IS_USED, 'PASS')])
-		copy = re.search(r'-DZD_COPY=(\w+)', tree.features)
-		return Outcome(self.name, '', failed=1, cases=[(COPY_IS_USED, 'FAIL')], failures=[(COPY_IS_USED,
-			[f'the series defines {copy.group(1) if copy else "a copy"}(), and nothing in mm/mm_init.c '
-			'calls it: no struct page is streamed'])])

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+import contract as contracts
 from guest import accelerator, log as ktap
 from guest.build import environment, kunit_command
 from guest.target import Target
@@ -30,7 +31,7 @@ def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str
 	for stale in (result, log, kunit_log):
 		cache.remove(stale)
 	# An oops or a panic is to end the guest at once, not at the time limit.
-	arguments = ['oops=panic', 'panic=-1', *kernel_args]
+	arguments = ['oops=panic', 'panic=-1', *contracts.parameters(tree.contract, tree.partial), *kernel_args]
 	command = [*kunit_command(tree, target, 'exec'), f'--timeout={limit}', f'--json={result}',
 		*(f'--kernel_args={a}' for a in arguments)]
 	if target.arch.qemu:
@@ -47,6 +48,7 @@ def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str
 	except process.TimedOut:
 		expired = True
 	outcome = judge(target.name, result, log, kunit_log, exit_status, filter)
+	_judge_promises(outcome, tree, _lines(log))
 	outcome.run_seconds = time.monotonic() - start
 	if expired or outcome.run_seconds >= limit:
 		outcome.empty = False
@@ -54,6 +56,14 @@ def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str
 		outcome.problem = f'{outcome.problem}; then {hung}' if outcome.panicked \
 			else hung + _where(log)
 	return outcome
+
+
+def _judge_promises(outcome: Outcome, tree: Tree, lines: List[str]) -> None:
+	outcome.contract, outcome.partial = tree.contract, tree.partial
+	outcome.seen = contracts.seen(lines)
+	outcome.figures.update((f'{contracts.COMPARED}{name}', n) for name, n in contracts.second_sides(lines).items())
+	outcome.unknown = contracts.doubt(tree.contract, outcome.seen)
+	outcome.doubtful = bool(outcome.unknown)
 
 
 def _where(log: Path) -> str:

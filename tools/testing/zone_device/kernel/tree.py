@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
+import contract as contracts
 from host import cache, locks, process
 from host.messages import Error
 from kernel import mirror, overlay as overlay_files, series as patches
 from kernel.mirror import Manifest
+from kernel.series import Patch
 from kernel.source import check_kernel, features, OUR_SERIES, Source
 
-# As features.sh says that there is a streaming copy, and that it is called.
-COPY, STREAMS = '-DZD_COPY=', '-DZD_STREAMS'
 # Starts the signature, in a manifest, of a file that is not the source's own.
 MADE = 'made '
 # The state of a fetched kernel, which never changes.
@@ -38,7 +38,7 @@ class Tree:
 	dir: Path
 	source: Source
 	series: str
-	patches: Tuple[patches.Patch, ...]
+	patches: Tuple[Patch, ...]
 	# Files that a patch changed, and all that is not the source's own.
 	patched: Set[str]
 	produced: Set[str]
@@ -46,8 +46,9 @@ class Tree:
 	generation: str
 	version: Tuple[int, int] = (0, 0)
 	features: str = ''
-	# The series brings a streaming copy, and initialises no page by it.
-	copy_unused: bool = False
+	# By whose promises it is judged, and whether some may not be kept yet.
+	contract: str = contracts.BASE
+	partial: bool = False
 	# The same kernel without the series, for checks that compare.
 	base: Optional['Tree'] = None
 	# What digest() says of it.
@@ -196,10 +197,17 @@ class Plan:
 	origin: Source
 	version: Tuple[int, int]
 	name: str
-	patches: Tuple[patches.Patch, ...]
+	patches: Tuple[Patch, ...]
 	overlay: bool
-	# There is a series, and nothing was left out of it.
-	whole: bool
+	# The whole of the series, without mutants: its tip says which contract it is,
+	# unless the user does.
+	tip: Tuple[Patch, ...] = ()
+	contract: str = ''
+
+	@property
+	def partial(self) -> bool:
+		"""Some of the series was left out."""
+		return len(self.patches) < len(self.tip)
 
 	@property
 	def top(self) -> Path:
@@ -212,27 +220,49 @@ class Plan:
 
 def plan(origin: Source, series: Union[None, str, Path] = None,
 	 upto: Optional[int] = None, extra: Sequence[Union[str, Path]] = (),
-	 overlay: bool = True, slot: Optional[str] = None) -> Plan:
+	 overlay: bool = True, slot: Optional[str] = None, contract: str = '') -> Plan:
 	"""The tree made of @origin, the first @upto patches of @series, the @extra
 	patches on top, and the suites.
 
 	@series is 'none', a path, or nothing for our series, unless the source has
 	something of the kind. @slot names the place in the cache: trees that share
 	one are turned into each other, which for two that differ in a few .c files
-	saves almost the whole of a build.
+	saves almost the whole of a build. @contract overrules what the tip of the
+	series is recognised as.
 	"""
 	version = check_kernel(origin.path, origin.name)
 	where = series_path(origin, series)
-	chosen = patches.load(where) if where else []
-	if upto is not None:
-		if not 0 <= upto <= len(chosen):
-			raise Error(f'SERIES_UPTO={upto}: the series has {len(chosen)} patches')
-		chosen = chosen[:upto]
+	whole = patches.load(where) if where else []
+	if upto is not None and not 0 <= upto <= len(whole):
+		raise Error(f'SERIES_UPTO={upto}: the series has {len(whole)} patches')
+	chosen = whole[:upto]
 	on_top = [Path(os.path.abspath(e)) for e in extra]
 	for path in on_top:
 		chosen = chosen + patches.load(path)
 	return Plan(origin, version, slot or _slot(where, upto, on_top, overlay), tuple(chosen), overlay,
-		whole=bool(chosen) and upto is None)
+		tuple(whole), contract)
+
+
+# The files in which features.sh finds a streaming copy.
+FEATURE_FILES = ('include/linux/string.h', 'arch/*/include/asm/string*.h')
+
+
+def _contract(wanted: Plan, copy: Path, made: str) -> str:
+	"""By whose promises the tree is judged: those of the tip of its series, so
+	that no commit and no mutant chooses an easier contract for itself."""
+	if wanted.contract:
+		return wanted.contract
+	if wanted.tip in ((), wanted.patches):
+		return contracts.recognised(made)
+	with tempfile.TemporaryDirectory() as temp:
+		tip = Path(temp)
+		patches.apply(wanted.tip, copy, tip)
+		for path in (p for pattern in FEATURE_FILES for p in copy.glob(pattern)):
+			there = tip / path.relative_to(copy)
+			if not there.exists():
+				there.parent.mkdir(parents=True, exist_ok=True)
+				shutil.copyfile(path, there)
+		return contracts.recognised(features(tip))
 
 
 def _prepare(wanted: Plan) -> Tree:
@@ -254,11 +284,10 @@ def _prepare(wanted: Plan) -> Tree:
 			generation = _populate(place / 'src', copy, state, stage, removed)
 		finally:
 			cache.remove(stage)
-	made = features(place / 'src')
-	copy_unused = wanted.whole and COPY in made and STREAMS not in made \
-		and COPY not in features(copy)
-	return Tree(place, origin, wanted.name, wanted.patches, patched, produced,
-		generation, wanted.version, made, copy_unused, digest=_digest(wanted, state))
+		made = features(place / 'src')
+		contract = _contract(wanted, copy, made)
+	return Tree(place, origin, wanted.name, wanted.patches, patched, produced, generation, wanted.version,
+		made, contract, wanted.partial, digest=_digest(wanted, state))
 
 
 _in_use = False
@@ -308,5 +337,6 @@ def digest(wanted: Plan) -> str:
 
 
 def _digest(wanted: Plan, state: str) -> str:
-	facts = [wanted.origin.key, state, wanted.overlay, *(p.diff().hex() for p in wanted.patches)]
+	facts = [wanted.origin.key, state, wanted.overlay, wanted.contract, wanted.partial,
+		*(p.diff().hex() for p in (*wanted.patches, *wanted.tip))]
 	return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The cases that are tested: each type of device memory in each shape, and
+ * parts of what is mapped. A new type, order or place of the memmap is a line
+ * in one of the tables.
+ */
+#include <linux/sizes.h>
+
+#include "zone_device_test.h"
+
+static const struct {
+	const char *name;
+	enum memory_type type;
+} zd_types[] = {
+	{ "PRIVATE",	MEMORY_DEVICE_PRIVATE },
+	{ "COHERENT",	MEMORY_DEVICE_COHERENT },
+	{ "FS_DAX",	MEMORY_DEVICE_FS_DAX },
+	{ "GENERIC",	MEMORY_DEVICE_GENERIC },
+	{ "PCI_P2PDMA",	MEMORY_DEVICE_PCI_P2PDMA },
+};
+
+static const struct {
+	const char *name;
+	unsigned int order;
+	enum zd_memmap memmap;
+} zd_shapes[] = {
+	{ "order 0",				0,	ZD_IN_RAM },
+	{ "order 1",				1,	ZD_IN_RAM },
+	{ "order 2",				2,	ZD_IN_RAM },
+	{ "order 9",				9,	ZD_IN_RAM },
+	{ "order 9, full memmap",		9,	ZD_IN_RAM_FULL },
+	{ "order 18",				18,	ZD_IN_RAM },
+	{ "order 0, memmap on the device",	0,	ZD_ON_DEVICE },
+	{ "order 9, memmap on the device",	9,	ZD_ON_DEVICE },
+	{ "order 0, memmap from boot",		0,	ZD_FROM_BOOT },
+	{ "order 9, memmap from boot",		9,	ZD_FROM_BOOT },
+};
+
+/* Only what is memory can hold struct pages, or lie beside RAM. */
+static bool zd_exists(enum memory_type type, enum zd_memmap memmap)
+{
+	return memmap == ZD_IN_RAM || memmap == ZD_IN_RAM_FULL ||
+	       type == MEMORY_DEVICE_FS_DAX || type == MEMORY_DEVICE_GENERIC;
+}
+
+/** zd_next_case() - the cases, one after the other, as a test's parameters */
+const void *zd_next_case(struct kunit *test, const void *prev, char *desc)
+{
+	static struct zd_case cases[ARRAY_SIZE(zd_types) * ARRAY_SIZE(zd_shapes)];
+	const struct zd_case *last = prev;
+	unsigned int i = last ? last - cases + 1 : 0;
+
+	for (; i < ARRAY_SIZE(cases); i++) {
+		unsigned int type = i / ARRAY_SIZE(zd_shapes);
+		unsigned int shape = i % ARRAY_SIZE(zd_shapes);
+
+		cases[i].type = zd_types[type].type;
+		cases[i].order = zd_shapes[shape].order;
+		cases[i].memmap = zd_shapes[shape].memmap;
+		if (!zd_exists(cases[i].type, cases[i].memmap))
+			continue;
+		snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %s", zd_types[type].name,
+			 zd_shapes[shape].name);
+		return &cases[i];
+	}
+	return NULL;
+}
+
+/**
+ * zd_map_case() - map what a case wants
+ * @test: the test; skipped, with the reason, if this machine has none
+ * @c: the case
+ *
+ * Returns: the call that initializes it. A full memmap cannot be mapped for an
+ * order other than 0: there the call's pgmap is a clone for direct calls.
+ */
+struct zd_call zd_map_case(struct kunit *test, const struct zd_case *c)
+{
+	struct zd_range_args args = {
+		.type = c->type,
+		.order = c->memmap == ZD_IN_RAM_FULL ? 0 : c->order,
+		/* Two compound pages, and no fewer pages than a template is worth. */
+		.nr_pages = max(2UL << c->order, 4 * SZ_1M / PAGE_SIZE),
+	};
+	struct dev_pagemap *pgmap;
+
+	if (c->memmap == ZD_FROM_BOOT)
+		args.memory = ZD_EARLY_MEMORY;
+	if (c->memmap == ZD_ON_DEVICE) {
+		/* On x86 a whole section, or its struct pages are put in RAM. */
+		args.memory = ZD_REAL_MEMORY;
+		args.nr_pages = PAGES_PER_SECTION;
+		args.altmap_pages = PHYS_PFN(PAGES_PER_SECTION * sizeof(struct page));
+	}
+	pgmap = zd_map(test, &args);
+	if (c->memmap == ZD_ON_DEVICE)
+		KUNIT_ASSERT_EQ_MSG(test, pgmap->altmap.alloc, args.altmap_pages,
+				    "pages of the device in use for struct pages");
+	if (c->memmap == ZD_IN_RAM_FULL)
+		pgmap = zd_clone_pgmap(test, pgmap, c->type, c->order);
+	return zd_call_for(pgmap, 0);
+}
+
+static const unsigned long zd_part_sizes[] = {
+	0, 1, 2, 63, 64, 65, 511, 512, 513,
+	PAGES_PER_SECTION - 1, PAGES_PER_SECTION, PAGES_PER_SECTION + 1,
+};
+
+static const unsigned long zd_part_offsets[] = { 0, 1, 63, 511 };
+
+/** zd_next_part() - calls on parts of what is mapped, as a test's parameters */
+const void *zd_next_part(struct kunit *test, const void *prev, char *desc)
+{
+	static struct zd_part parts[ARRAY_SIZE(zd_part_sizes) * ARRAY_SIZE(zd_part_offsets)];
+	struct zd_part *part = prev ? (struct zd_part *)prev + 1 : parts;
+	unsigned int i = part - parts;
+
+	if (i == ARRAY_SIZE(parts))
+		return NULL;
+	part->nr_pages = zd_part_sizes[i / ARRAY_SIZE(zd_part_offsets)];
+	part->offset = zd_part_offsets[i % ARRAY_SIZE(zd_part_offsets)];
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%lu pages at %lu", part->nr_pages, part->offset);
+	return part;
+}
+
+/** zd_map_part() - map memory with room on both sides; the call for the part */
+struct zd_call zd_map_part(struct kunit *test, const struct zd_part *part)
+{
+	const struct zd_range_args args = {
+		.type = MEMORY_DEVICE_FS_DAX,
+		.nr_pages = 2 * PAGES_PER_SECTION + 2 * PAGES_PER_SUBSECTION,
+	};
+	struct zd_call call = zd_call_for(zd_map(test, &args), 0);
+
+	/* The last pages of a section, so that most parts cross into the next. */
+	call.start_pfn += PAGES_PER_SECTION - 512 + part->offset;
+	call.nr_pages = part->nr_pages;
+	return call;
+}
