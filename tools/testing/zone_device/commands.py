@@ -8,7 +8,7 @@ from typing import Callable, Dict, List, Sequence
 
 import judge
 import report
-from bench import bench as vm_bench, compare as bench_compare, guests, native as bench_native, result as bench_result
+from bench import bench as vm_bench, compare as bench_compare, guests, model as bench_model, native as bench_native
 from checks import Check, cost, mutants, native
 from checks.checkpatch import Checkpatch
 from checks.cost import Cost
@@ -150,14 +150,14 @@ def compare(given: Options) -> int:
 	paths = given.files
 	if len(paths) != 2:
 		raise Error('compare wants two results, written by JSON=: make compare A.json B.json')
-	results = [files.read_result(p, (report.FORMAT, bench_result.FORMAT)) for p in paths]
+	results = [files.read_result(p, (report.FORMAT, bench_model.FORMAT)) for p in paths]
 	kinds = {r['format'] for r in results}
 	if len(kinds) > 1:
 		raise Error(f'{paths[0]} and {paths[1]} are results of different kinds: {" and ".join(sorted(kinds))}')
 	if kinds == {report.FORMAT}:
 		lines = report.compare(paths, results)
 	else:
-		lines = bench_compare.compare(*(bench_compare.checked(p, r) for p, r in zip(paths, results)))
+		lines = bench_compare.compare(*(bench_compare.read(p, r) for p, r in zip(paths, results)))
 	print('\n'.join([*(f'{n}: {p}' for n, p in zip('AB', paths)), '', *lines]), flush=True)
 	return 0
 

@@ -12,11 +12,12 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from bench import guests, page as bench_page, result as bench_result, says as bench_says, text as bench_text
 from bench.guests import GIB, TARGET
-from bench.result import AUTHOR, REVIEWED, REVIEWER, Sample
+from bench.model import AUTHOR, Cost, Result, REVIEWER, Sample, Table
+from bench.result import REVIEWED
 from bench.watch import Watcher
 from checks import cost
 from guest import accelerator, build
@@ -146,16 +147,18 @@ def _measure(built: Dict[str, Tree], target: Target, sizes: Plan, kernel_args: S
 		samples += found
 
 
-def _cost(built: Dict[str, Tree], target: Target, kernel_args: Sequence[str]) -> Dict[str, Any]:
+def _cost(built: Dict[str, Tree], target: Target, kernel_args: Sequence[str]) -> Cost:
 	tables = [cost.measure(t, name, target, kernel_args) for name, t in built.items()]
 	listed = []
 	for function in (cost.LOOP, cost.WHOLE):
 		for what in ('instructions', 'bytes stored', 'bytes stored non-temporally'):
-			listed.append({'name': f'{function}(), {what}', 'function': function, 'what': what, 'rows': [
-				[case, *(t.costs[function][case].per_page(what) if case in t.costs[function] else None
-					for t in tables)] for case in tables[0].costs[function]]})
-	return {'about': 'counted by a QEMU plugin, per struct page written', 'sides': list(built),
-		'tables': listed}
+			rows = []
+			for case in tables[0].costs[function]:
+				one, other = (t.costs[function][case].per_page(what) if case in t.costs[function] else None
+					for t in tables)
+				rows.append((case, one, other))
+			listed.append(Table(f'{function}(), {what}', function, what, rows))
+	return Cost('counted by a QEMU plugin, per struct page written', list(built), listed)
 
 
 class Report:
@@ -168,14 +171,18 @@ class Report:
 		where.mkdir(parents=True, exist_ok=True)
 		self.own = where / f'{now:%Y%m%d-%H%M%S}.json'
 
-	def save(self, result: Dict[str, Any]) -> None:
-		files.write_atomically(self.own, json.dumps(result, indent=1) + '\n')
+	def save(self, result: Result) -> None:
+		files.write_atomically(self.own, self._json(result))
 
-	def publish(self, result: Dict[str, Any], to_json: str, to_html: str) -> None:
+	@staticmethod
+	def _json(result: Result) -> str:
+		return json.dumps(result.as_json(), indent=1) + '\n'
+
+	def publish(self, result: Result, to_json: str, to_html: str) -> None:
 		self.save(result)
 		page = self.own.with_suffix('.html')
 		files.write_atomically(page, bench_page.page(result))
-		files.write_output('JSON', to_json, json.dumps(result, indent=1) + '\n')
+		files.write_output('JSON', to_json, self._json(result))
 		files.write_output('HTML', to_html, bench_page.page(result))
 		for written in (to_json or self.own, to_html or page):
 			say(f'bench: wrote {written}')
@@ -203,14 +210,15 @@ def _bench(built: Dict[str, Tree], target: Target, where: Report, given: Options
 	watcher = Watcher()
 	samples: List[Sample] = []
 
-	def result() -> Dict[str, Any]:
+	def result() -> Result:
 		reason = watcher.problem() if kvm else 'times under TCG say nothing about a CPU'
 		facts = _facts(built, sizes, watcher, f'{"KVM" if kvm else "TCG"}: {why}', given.kernel_args)
 		found = bench_result.collect(samples, {s: t.describe() for s, t in built.items()},
 			'base' in built and not first.features, facts, reason,
 			{AUTHOR: sizes.author, REVIEWER: sizes.reviewer}, machine.machine().llc,
 			1000 / int(_config(built, 'HZ')))
-		return {**found, 'when': where.when, 'says': bench_says.says(found)}
+		found.when, found.says = where.when, bench_says.says(found)
+		return found
 
 	try:
 		# A core of another kind would be another CPU.
@@ -224,8 +232,8 @@ def _bench(built: Dict[str, Tree], target: Target, where: Report, given: Options
 	found = result()
 	where.save(found)
 	if not kvm:
-		found['cost'] = _cost(built, target, given.kernel_args)
-		found['says'] = bench_says.says(found)
+		found.cost = _cost(built, target, given.kernel_args)
+		found.says = bench_says.says(found)
 	where.publish(found, given.json, given.html)
 	print('\n'.join(bench_text.text(found)), flush=True)
 	return 0

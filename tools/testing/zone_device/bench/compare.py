@@ -5,64 +5,58 @@ Times of two runs are not compared, let alone of two machines: what each run
 says of its own two kernels is.
 """
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from bench.result import BINDS, WHAT
+from bench.model import BINDS, Result, Row, WHAT
 from host.messages import Error
 from report import align
 
-Key = Tuple[str, str, str]
 NAMES = ('A', 'B')
 
 
-def checked(path: str, result: Dict[str, Any]) -> Dict[str, Any]:
-	"""@result, if all is there that is looked at."""
+def read(path: str, known: Dict[str, Any]) -> Result:
+	"""What JSON= wrote to @path, if all is there that is looked at."""
 	try:
+		result = Result.from_json(known)
 		compare(result, result)
 	except (KeyError, TypeError, IndexError, AttributeError, ValueError) as err:
 		raise Error(f'{path} is a damaged result of make bench: {type(err).__name__}: {err}') from None
 	return result
 
 
-def _rows(result: Dict[str, Any]) -> Dict[Key, Dict[str, Any]]:
-	return {(r['experiment'], r['what'], r['binds']): r for r in result['rows']}
-
-
-def judge(one: Dict[str, Any], other: Dict[str, Any], known: Sequence[str] = ()) -> str:
+def judge(one: Row, other: Row, known: Sequence[str] = ()) -> str:
 	"""Whether two runs say the same of a row; reasons that are @known are not
 	said again."""
 	for name, row in zip(NAMES, (one, other)):
-		if row['verdict'] == 'cannot judge':
-			return 'cannot judge' + (f': {name}: {row["reason"]}' if row['reason'] not in known else '')
-	if one['ratio']['low'] > other['ratio']['high']:
+		if row.verdict == 'cannot judge':
+			return 'cannot judge' + (f': {name}: {row.reason}' if row.reason not in known else '')
+	if one.ratio.low > other.ratio.high:
 		return 'differ: less gain in B'
-	if other['ratio']['low'] > one['ratio']['high']:
+	if other.ratio.low > one.ratio.high:
 		return 'differ: more gain in B'
 	return 'do not differ'
 
 
-def _ratio(row: Dict[str, Any]) -> str:
-	found = row['ratio']
-	interval = f' ({found["low"]:.2f} to {found["high"]:.2f})' if found['low'] else ''
-	return f'{found["value"]:.2f}{interval}'
+def _ratio(row: Row) -> str:
+	found = row.ratio
+	interval = f' ({found.low:.2f} to {found.high:.2f})' if found.low else ''
+	return f'{found.value:.2f}{interval}'
 
 
-def _counts(result: Dict[str, Any]) -> Dict[str, List[Any]]:
-	if not result['cost']:
-		return {}
-	return {f'{t["name"]}: {r[0]}': r[1:] for t in result['cost']['tables'] for r in t['rows']}
+def _counts(result: Result) -> Dict[str, Tuple[Optional[float], Optional[float]]]:
+	tables = result.cost.tables if result.cost else []
+	return {f'{t.name}: {kind}': (one, other) for t in tables for kind, one, other in t.rows}
 
 
-def compare(one: Dict[str, Any], other: Dict[str, Any]) -> List[str]:
-	if list(one['sides']) != list(other['sides']):
-		raise Error(f'one compares {" with ".join(one["sides"])}, the other {" with ".join(other["sides"])}')
+def compare(one: Result, other: Result) -> List[str]:
+	if list(one.sides) != list(other.sides):
+		raise Error(f'one compares {" with ".join(one.sides)}, the other {" with ".join(other.sides)}')
 	lines = []
-	known = [r['cannot_judge'] for r in (one, other)]
-	facts = [(f, one['facts'].get(f, '-'), other['facts'].get(f, '-'))
-		for f in {**one['facts'], **other['facts']}]
+	known = [r.cannot_judge for r in (one, other)]
+	facts = [(f, one.facts.get(f, '-'), other.facts.get(f, '-')) for f in {**one.facts, **other.facts}]
 	different = [('not the same', *NAMES), *(f for f in facts if f[1] != f[2])]
 	lines += align(different, 3) if len(different) > 1 else ['all that is recorded of the two runs is the same']
-	first, second = _rows(one), _rows(other)
+	first, second = ({r.key: r for r in result.rows} for result in (one, other))
 	table = [['ratio (95 % CI)', 'timed', 'of', *NAMES, '']]
 	for key in (k for k in first if k in second):
 		table.append([key[0], WHAT[key[1]], BINDS[key[2]], _ratio(first[key]), _ratio(second[key]),

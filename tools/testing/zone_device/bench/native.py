@@ -22,7 +22,7 @@ def bench(given: Options) -> int:
 	with tree.with_base(wanted) as prepared:
 		result = _measure(native.variants(prepared), native.TARGET.asked(given), on, plan)
 	print(result.text(), flush=True)
-	files.write_output('JSON', given.json, json.dumps(result.json(), indent=1) + '\n')
+	files.write_output('JSON', given.json, json.dumps(result.as_json(), indent=1) + '\n')
 	return 0
 
 

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass, field
 from statistics import median, quantiles
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from bench.stats import Ratio, ratio, WIDEST
 from host.machine import asked, human, Machine
@@ -195,7 +195,7 @@ class Result:
 			f'the rounds and its 95 % interval. Cannot judge: that interval is wider than {WIDEST:.0%}.',
 			'', self.answer(), *self.warm()])
 
-	def json(self) -> Dict[str, Any]:
+	def as_json(self) -> Dict[str, object]:
 		rows = []
 		for key, values in self.samples.items():
 			against = self._against(key)

@@ -7,12 +7,11 @@ from html import escape
 from itertools import groupby
 from math import floor, isfinite, log, log10
 from statistics import median
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
-from bench.result import AUTHOR, BINDS, REVIEWER, WHAT
+from bench.model import AUTHOR, BINDS, Experiment, LOOP, Result, REVIEWER, Row, Sample, WHAT, WHOLE
 from host.machine import human
 
-Json = Dict[str, Any]
 Scale = Callable[[float], float]
 
 PUBLISHED = (AUTHOR, REVIEWER)
@@ -127,21 +126,20 @@ class Axis:
 
 	WIDTH, HEIGHT, MARGIN = 176, 22, 8
 
-	def __init__(self, rows: Sequence[Json]) -> None:
+	def __init__(self, rows: Sequence[Row]) -> None:
 		values = [v for row in rows for v in (*self._of(row), self.published(row)) if v]
 		# Not so narrow that noise about 1 fills the whole width.
 		self.low = log(min([0.8, *values]) / 1.04)
 		self.high = log(max([1.25, *values]) * 1.04)
 
 	@staticmethod
-	def _of(row: Json) -> List[float]:
+	def _of(row: Row) -> List[float]:
 		"""Value, and both ends of its interval: 0 for what there is not."""
-		ratio = row.get('ratio') or {}
-		return [max(_real(ratio.get(k)) or 0.0, 0.0) for k in ('value', 'low', 'high')]
+		return [max(_real(v) or 0.0, 0.0) for v in (row.ratio.value, row.ratio.low, row.ratio.high)]
 
 	@staticmethod
-	def published(row: Json) -> float:
-		return max(_real((row.get('published') or {}).get('ratio')) or 0.0, 0.0)
+	def published(row: Row) -> float:
+		return max(_real(row.published.ratio) or 0.0, 0.0) if row.published else 0.0
 
 	def x(self, ratio: float) -> float:
 		return self.MARGIN + (log(ratio) - self.low) / (self.high - self.low) * (self.WIDTH - 2 * self.MARGIN)
@@ -159,7 +157,7 @@ class Axis:
 		return f'<svg width="{self.WIDTH}" height="32" role="img"><title>ratio on a log scale</title>' \
 			f'<path class="one" d="M{_px(one)} 0v14"/>{words}{labels}</svg>'
 
-	def row(self, row: Json) -> str:
+	def row(self, row: Row) -> str:
 		value, low, high = self._of(row)
 		if not value:
 			return ''
@@ -173,14 +171,14 @@ class Axis:
 			start, end = self.x(low), self.x(high)
 			drawn += f'<path class="span" d="M{_px(start)} {mid}H{_px(end)}M{_px(start)} {mid - 5}v10' \
 				f'M{_px(end)} {mid - 5}v10"/>'
-		judged = row['verdict'] != 'cannot judge'
+		judged = row.verdict != 'cannot judge'
 		drawn += f'<circle class="m{"" if judged else " first"}" cx="{_px(self.x(value))}" cy="{mid}" r="3.2"/>'
 		return f'<svg class="{_look(row)[0]}" width="{self.WIDTH}" height="{self.HEIGHT}" role="img">' \
 			f'<title>{said}</title>{drawn}</svg>'
 
 
-def _look(row: Json) -> Tuple[str, str]:
-	return VERDICTS.get(row['verdict'], ('mute', '·'))
+def _look(row: Row) -> Tuple[str, str]:
+	return VERDICTS.get(row.verdict, ('mute', '·'))
 
 
 def _scroll(label: str, body: str) -> str:
@@ -193,67 +191,70 @@ def _section(title: str, body: str, cls: str = '') -> str:
 	return f'<section class="{cls}"><h2>{title}</h2>{body}</section>\n' if body else ''
 
 
-def _paragraphs(texts: Optional[Sequence[str]]) -> str:
-	return ''.join(f'<p>{escape(text)}</p>' for text in texts or [])
+def _paragraphs(texts: Sequence[str]) -> str:
+	return ''.join(f'<p>{escape(text)}</p>' for text in texts)
 
 
-def _gathered(items: Sequence[Json]) -> Dict[str, List[Json]]:
-	found: Dict[str, List[Json]] = {}
+Of = TypeVar('Of', Row, Sample)
+
+
+def _gathered(items: Sequence[Of]) -> Dict[str, List[Of]]:
+	found: Dict[str, List[Of]] = {}
 	for item in items:
-		found.setdefault(item['experiment'], []).append(item)
+		found.setdefault(item.experiment, []).append(item)
 	return found
 
 
-def _about(experiment: Json) -> str:
+def _about(experiment: Experiment) -> str:
 	"""Group, size and description, as far as they are there."""
-	parts = [experiment.get('group', '') if experiment.get('group') in PUBLISHED else '',
-		human(experiment['size']) if experiment.get('size') else '', experiment.get('about', '')]
+	parts = [experiment.group if experiment.group in PUBLISHED else '',
+		human(experiment.size) if experiment.size else '', experiment.about]
 	return escape(' · '.join(p for p in parts if p))
 
 
 class Page:
-	def __init__(self, result: Json) -> None:
+	def __init__(self, result: Result) -> None:
 		self.result = result
-		self.sides: List[str] = list(result['sides'])
-		self.experiments: Dict[str, Json] = {e['name']: e for e in result['experiments']}
-		self.samples = _gathered(result['samples'])
-		self.whole_reason: str = result.get('cannot_judge') or ''
+		self.sides = list(result.sides)
+		self.experiments = {e.name: e for e in result.experiments}
+		self.samples = _gathered(result.samples)
 
 	def _side_heads(self, names: Sequence[str], unit: str) -> str:
 		return ''.join(f'<th scope="col" class="n {c}">{escape(n)}{unit}</th>' for c, n in zip('ab', names))
 
-	def _row(self, row: Json, axis: Axis, brief: bool) -> str:
+	def _row(self, row: Row, axis: Axis, brief: bool) -> str:
 		"""What stands right of the cells that rows share."""
-		cells = [f'<td class="binds">{escape(BINDS.get(row["binds"], row["binds"]))}</td>']
+		cells = [f'<td class="binds">{escape(BINDS.get(row.binds, row.binds))}</td>']
 		for side in self.sides:
-			spread = _real((row.get('iqr') or {}).get(side))
+			spread = _real(row.iqr.get(side))
 			iqr = f'<small>IQR {spread:.1%}</small>' if spread is not None and not brief else ''
-			cells.append(f'<td class="n">{_ms((row.get("median_ms") or {}).get(side))}{iqr}</td>')
-		ratio = row.get('ratio') or {}
-		sure = f' <small>{_two(ratio["low"])} to {_two(ratio["high"])}</small>' if ratio.get('low') else ''
-		cells.append(f'<td class="n">{_two(ratio.get("value") or None)}{sure}</td>')
+			cells.append(f'<td class="n">{_ms(row.median_ms.get(side))}{iqr}</td>')
+		ratio = row.ratio
+		sure = f' <small>{_two(ratio.low)} to {_two(ratio.high)}</small>' if ratio.low else ''
+		cells.append(f'<td class="n">{_two(ratio.value or None)}{sure}</td>')
 		if not brief:
-			paper = row.get('published') or {}
-			times = f'<small>{paper["base_ms"]:g} → {paper["series_ms"]:g} ms</small>' \
-				if paper.get('base_ms') and paper.get('series_ms') else ''
-			cells.append(f'<td class="n">{_two(paper.get("ratio"))}{times}</td>')
+			paper = row.published
+			times = f'<small>{paper.base_ms:g} → {paper.series_ms:g} ms</small>' \
+				if paper and paper.base_ms and paper.series_ms else ''
+			cells.append(f'<td class="n">{_two(paper.ratio if paper else None)}{times}</td>')
 		cells.append(f'<td class="plot">{axis.row(row)}</td>')
-		why = row.get('reason') or ratio.get('problem') or ''
-		reason = f'<small>{escape(why)}</small>' if why and why != self.whole_reason else ''
+		why = row.reason or ratio.problem
+		reason = f'<small>{escape(why)}</small>' if why and why != self.result.cannot_judge else ''
 		colour, sign = _look(row)
 		cells.append(f'<td class="verdict"><b class="{colour}"><span aria-hidden="true">{sign}</span> '
-			f'{escape(row["verdict"])}</b>{reason}</td>')
+			f'{escape(row.verdict)}</b>{reason}</td>')
 		return ''.join(cells)
 
-	def table(self, caption: str, rows: Sequence[Json], brief: bool) -> str:
+	def table(self, caption: str, rows: Sequence[Row], brief: bool) -> str:
 		if not rows:
 			return ''
 		axis, bodies = Axis(rows), ''
 		for name, of_one in _gathered(rows).items():
-			about = '' if brief else f'<small>{_about(self.experiments.get(name, {}))}</small>'
+			known = self.experiments.get(name)
+			about = '' if brief else f'<small>{_about(known) if known else ""}</small>'
 			shared = f'<th scope="rowgroup" rowspan="{len(of_one)}"><b>{escape(name)}</b>{about}</th>'
 			bodies += '<tbody>'
-			for what, run in groupby(of_one, lambda row: str(row['what'])):
+			for what, run in groupby(of_one, lambda row: row.what):
 				alike = list(run)
 				shared += f'<td class="what" rowspan="{len(alike)}">{escape(WHAT.get(what, what))}</td>'
 				for row in alike:
@@ -268,11 +269,10 @@ class Page:
 			f'{published}<th scope="col" class="plot">{axis.head()}</th><th scope="col">verdict</th></tr></thead>\n'
 			f'{bodies}</table>')
 
-	def panel(self, samples: Sequence[Json], what: str, big: bool) -> str:
+	def panel(self, samples: Sequence[Sample], what: str, big: bool) -> str:
 		"""The times of one experiment, loops or wholes. A sample without one
 		keeps its place, so that panels of an experiment can be compared."""
-		points = [(i, s, s[f'{what}_ns'] / 1e6) for i, s in enumerate(samples)
-			if _real(s.get(f'{what}_ns')) is not None]
+		points = [(i, s, ms) for i, s in enumerate(samples) for ms in [_real(s.ms(what))] if ms is not None]
 		if not points:
 			return ''
 		width, height, left, top, bottom = (1000, 190, 50, 36, 20) if big else (340, 92, 40, 18, 6)
@@ -291,35 +291,35 @@ class Page:
 		drawn += self._boots(samples, points, x, y, top, big)
 		marks = []
 		for i, s, ms in points:
-			first = s['round'] == 0
-			title = f'{s["side"]}, boot {s["boot"]}, bind {s["round"]}: {_ms(ms)} ms' if big else ''
-			marks.append((first, _mark(self.sides.index(s['side']), x(i + 0.5), y(ms), 'm first' if first else 'm',
+			first = s.round == 0
+			title = f'{s.side}, boot {s.boot}, bind {s.round}: {_ms(ms)} ms' if big else ''
+			marks.append((first, _mark(self.sides.index(s.side), x(i + 0.5), y(ms), 'm first' if first else 'm',
 				(3.4 if first else 2.6) if big else (2.4 if first else 1.5), title)))
 		# What is rare goes on top.
 		drawn += [mark for first, mark in sorted(marks, key=lambda m: bool(m[0]))]
 		medians = []
 		for side in self.sides:
-			of = [ms for _i, s, ms in points if s['side'] == side]
+			of = [ms for _i, s, ms in points if s.side == side]
 			if of:
 				medians.append(f'{side}: {len(of)} samples, median {_ms(median(of))} ms, {_ms(min(of))} to {_ms(max(of))}')
-		name = escape(f'{samples[0]["experiment"]}: {WHAT[what]}')
+		name = escape(f'{samples[0].experiment}: {WHAT[what]}')
 		return f'<svg class="{"big" if big else "small"}" viewBox="0 0 {width} {height}" role="img"><title>{name}</title>' \
 			f'<desc>{escape("; ".join(medians))}</desc>{"".join(drawn)}</svg>'
 
-	def _boots(self, samples: Sequence[Json], points: Sequence[Tuple[int, Json, float]], x: Scale, y: Scale,
+	def _boots(self, samples: Sequence[Sample], points: Sequence[Tuple[int, Sample, float]], x: Scale, y: Scale,
 		   top: int, big: bool) -> List[str]:
 		"""The ground that the samples stand on: whose boot, and its median."""
 		drawn, start = [], 0
 		while start < len(samples):
-			boot, side = samples[start]['boot'], self.sides.index(samples[start]['side'])
+			boot, side = samples[start].boot, self.sides.index(samples[start].side)
 			end = start
-			while end < len(samples) and samples[end]['boot'] == boot:
+			while end < len(samples) and samples[end].boot == boot:
 				end += 1
 			from_x, to_x, cls = x(start), x(end), 'ab'[side]
 			drawn.append(f'<rect class="band {cls}" x="{_px(from_x)}" y="{top - 4}" width="{_px(to_x - from_x)}" '
 				f'height="{_px(y(0) - top + 4)}"/>' + (f'<path class="one" stroke-width=".5" d="M{_px(from_x)} '
 				f'{top - 4}V{_px(y(0))}"/>' if start else ''))
-			again = [ms for i, s, ms in points if start <= i < end and s['round'] > 0]
+			again = [ms for i, s, ms in points if start <= i < end and s.round > 0]
 			if again:
 				drawn.append(f'<path class="mid {cls}" d="M{_px(from_x)} {_px(y(median(again)))}H{_px(to_x)}"/>')
 			for text, line, look in ((self.sides[side], top - 9, cls), (f'boot {boot}', y(0) + 15, '')):
@@ -332,9 +332,9 @@ class Page:
 	def figures(self, big: bool) -> str:
 		found = ''
 		for name, experiment in self.experiments.items():
-			if (experiment.get('group') in PUBLISHED) != big:
+			if (experiment.group in PUBLISHED) != big:
 				continue
-			panels = ''.join(self.panel(self.samples.get(name, []), what, big) for what in ('loop', 'whole'))
+			panels = ''.join(self.panel(self.samples.get(name, []), what, big) for what in (LOOP, WHOLE))
 			if panels:
 				found += f'<figure><figcaption><b>{escape(name)}</b><small>{_about(experiment)}</small></figcaption>' \
 					f'{_scroll(name, panels) if big else panels}</figure>\n'
@@ -349,24 +349,24 @@ class Page:
 		return f'<ul class="legend">{"".join(keys)}</ul>'
 
 	def cost(self) -> str:
-		cost = self.result.get('cost')
+		cost = self.result.cost
 		if not cost:
 			return ''
-		parts = [f'<p>{escape(cost["about"])}</p>']
-		for table in cost['tables']:
-			most = max((_real(v) or 0.0 for row in table['rows'] for v in row[1:3]), default=0.0) or 1.0
+		parts = [f'<p>{escape(cost.about)}</p>']
+		for table in cost.tables:
+			most = max((_real(v) or 0.0 for _name, *values in table.rows for v in values), default=0.0) or 1.0
 			rows = ''
-			for name, base, series in table['rows']:
+			for name, base, series in table.rows:
 				share = series / base if base and series is not None else None
 				bars = ''.join(f'<rect class="bar {c}" y="{n}" width="{_px(max(v or 0.0, 0.0) / most * 200)}" height="6"/>'
 					for c, v, n in (('a', _real(base), 3), ('b', _real(series), 12)))
 				rows += f'<tr><th scope="row">{escape(name)}</th><td class="n">{_two(base)}</td>' \
 					f'<td class="n">{_two(series)}</td><td class="n">{_two(share)}</td>' \
 					f'<td class="plot"><svg width="200" height="21" aria-hidden="true">{bars}</svg></td></tr>\n'
-			over = escape(' / '.join(reversed(cost['sides'])))
-			parts.append(_scroll(table['name'], '<table class="cost"><caption><span>'
-				f'{escape(table["name"])}</span></caption><thead><tr><th scope="col">experiment</th>'
-				f'{self._side_heads(cost["sides"], "")}<th scope="col" class="n">{over}</th><td class="plot"></td></tr>'
+			over = escape(' / '.join(reversed(cost.sides)))
+			parts.append(_scroll(table.name, '<table class="cost"><caption><span>'
+				f'{escape(table.name)}</span></caption><thead><tr><th scope="col">experiment</th>'
+				f'{self._side_heads(cost.sides, "")}<th scope="col" class="n">{over}</th><td class="plot"></td></tr>'
 				f'</thead><tbody>{rows}</tbody></table>'))
 		return ''.join(parts)
 
@@ -374,21 +374,21 @@ class Page:
 		result = self.result
 		title = f'ZONE_DEVICE memmap initialisation: {" against ".join(self.sides)}'
 		try:
-			when = datetime.fromisoformat(result['when']).strftime('%Y-%m-%d %H:%M %Z').strip()
+			when = datetime.fromisoformat(result.when).strftime('%Y-%m-%d %H:%M %Z').strip()
 		except ValueError:
-			when = result['when']
+			when = result.when
 		sides = ''.join(f'<dt class="{c}">{escape(n)}</dt><dd>{escape(t)}</dd>'
-			for c, (n, t) in zip('ab', result['sides'].items()))
+			for c, (n, t) in zip('ab', result.sides.items()))
 		out = ['<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>', escape(title), '</title>'
 			'<meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" '
 			'content="default-src \'none\'; style-src \'unsafe-inline\'"><style>', CSS, '</style></head><body>\n'
-			f'<header><h1>{escape(title)}</h1><p class="mute"><time datetime="{escape(result["when"])}">{escape(when)}</time>'
+			f'<header><h1>{escape(title)}</h1><p class="mute"><time datetime="{escape(result.when)}">{escape(when)}</time>'
 			f'</p><dl>{sides}</dl></header><main>\n']
-		if self.whole_reason:
-			out.append(f'<p class="notice" role="note"><b>Cannot judge:</b> {escape(self.whole_reason)}</p>\n')
-		out.append(_section('What the numbers say', _paragraphs(result.get('says')), 'says'))
-		published = [r for r in result['rows'] if r['group'] in PUBLISHED]
-		square = [r for r in result['rows'] if r['group'] not in PUBLISHED]
+		if result.cannot_judge:
+			out.append(f'<p class="notice" role="note"><b>Cannot judge:</b> {escape(result.cannot_judge)}</p>\n')
+		out.append(_section('What the numbers say', _paragraphs(result.says), 'says'))
+		published = [r for r in result.rows if r.group in PUBLISHED]
+		square = [r for r in result.rows if r.group not in PUBLISHED]
 		how = f'Ratio: {" / ".join(self.sides)}, above 1 {self.sides[1]} is faster; disc and bar: ratio and its interval'
 		hollow = '; hollow: cannot be judged.'
 		out.append(_section('The published measurements', self.table(
@@ -399,13 +399,12 @@ class Page:
 		out.append(_section('The square: types, orders and places of the memmap',
 			self.table(how + hollow, square, True)))
 		out.append(_section('Cost', self.cost()))
-		facts = ''.join(f'<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>' for k, v in result.get('facts', {}).items())
+		facts = ''.join(f'<dt>{escape(k)}</dt><dd>{escape(v)}</dd>' for k, v in result.facts.items())
 		out.append(_section('What it was measured on', facts and f'<dl>{facts}</dl>'))
-		out.append(_section('Method', _paragraphs(result.get('method'))))
+		out.append(_section('Method', _paragraphs(result.method)))
 		out.append('</main></body></html>\n')
 		return ''.join(out)
 
 
-def page(result: Json) -> str:
-	"""@result is what make bench writes as JSON."""
+def page(result: Result) -> str:
 	return Page(result).html()

@@ -1,28 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What make bench timed, row by row: a ratio, how sure it is, and a verdict.
-
-A result is what its JSON file holds, here and for whoever reads the file; see
-collect() for its parts.
-"""
+"""What make bench timed, row by row: a ratio, how sure it is, and a verdict."""
 
 import math
 import re
-from dataclasses import asdict, dataclass
 from statistics import mean, median, quantiles
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from bench.model import (AGAIN, ALL, AUTHOR, Experiment, FIRST, LOOP, PRINTED, Published, Result, REVIEWER, Row,
+	Sample, SQUARE, WHOLE)
 from bench.stats import Ratio, ratio
 from host.machine import human
 from host.messages import Error
-
-FORMAT = 'zone-device-bench 1'
-AUTHOR, REVIEWER, SQUARE = 'author', 'reviewer', 'square'
-PRINTED, LOOP, WHOLE = 'printed', 'loop', 'whole'
-WHAT = {PRINTED: 'memmap loop, as pr_debug() prints it', LOOP: 'memmap loop',
-	WHOLE: 'memremap_pages()'}
-# First binds are those of their boot; the reviewer's mean is over all ten.
-FIRST, AGAIN, ALL = 'first', 'again', 'all'
-BINDS = {FIRST: 'first bind', AGAIN: 'rebinds', ALL: 'all binds'}
 
 REVIEWED = 'PRIVATE, order 0'
 # What the guest's init calls its two kinds -> experiment, and the kind of
@@ -46,13 +34,6 @@ STRUCT_PAGE = 64
 CACHES = 4
 
 
-@dataclass(frozen=True)
-class Published:
-	ratio: float
-	base_ms: Optional[float] = None
-	series_ms: Optional[float] = None
-
-
 def _published(base: float, series: float) -> Published:
 	return Published(round(base / series, 4), base, series)
 
@@ -64,26 +45,6 @@ PUBLISHED: Dict[Tuple[str, str, str], Published] = {
 	(NAMESPACES['devdax'][0], PRINTED, AGAIN): _published(229.12, 100.17),
 	(REVIEWED, WHOLE, ALL): Published(0.97),
 }
-
-
-@dataclass
-class Sample:
-	experiment: str
-	side: str
-	# Over both sides, from 0; round 0 is the first bind in its boot.
-	boot: int
-	round: int
-	# How many struct pages were written.
-	written: int
-	loop_ns: float
-	whole_ns: Optional[float] = None
-	printed_ms: Optional[float] = None
-
-	def ms(self, what: str) -> Optional[float]:
-		if what == PRINTED:
-			return self.printed_ms
-		value = self.loop_ns if what == LOOP else self.whole_ns
-		return value / 1e6 if value is not None else None
 
 
 def _must_be(experiment: str, fields: Dict[str, str]) -> None:
@@ -247,21 +208,20 @@ def judge(found: Ratio, published: Optional[Published], reason: str) -> Tuple[st
 
 
 def _row(timed: Timed, experiment: str, sides: Sequence[str], reason: str,
-	 published: Optional[Published]) -> Optional[Dict[str, Any]]:
+	 published: Optional[Published]) -> Optional[Row]:
 	values = timed.boots(sides)
 	if not all(values):
 		return None
 	# By a clock of steps something may take no time, and have no ratio.
 	found = ratio(values[0], values[1], unit='boots') if all(v > 0 for side in values for v in side) else Ratio(0.0)
 	verdict, why = judge(found, published, reason)
-	return {'experiment': experiment, 'group': group(experiment), 'what': timed.what,
-		'binds': timed.binds, 'median_ms': {s: median(v) for s, v in zip(sides, values)},
-		'iqr': {s: _spread(timed.all(s)) for s in sides}, 'ratio': asdict(found),
-		'published': asdict(published) if published else None, 'verdict': verdict, 'reason': why}
+	return Row(experiment, group(experiment), timed.what, timed.binds,
+		{s: median(v) for s, v in zip(sides, values)}, {s: _spread(timed.all(s)) for s in sides}, found,
+		published, verdict, why)
 
 
 def rows(samples: Sequence[Sample], sides: Sequence[str], with_published: bool, cannot_judge: str,
-	 llc: int, step_ms: float) -> Iterator[Dict[str, Any]]:
+	 llc: int, step_ms: float) -> Iterator[Row]:
 	for experiment in dict.fromkeys(s.experiment for s in samples):
 		for what, which in _wanted(experiment):
 			timed = Timed(samples, experiment, what, which)
@@ -294,7 +254,7 @@ def _about(experiment: str) -> str:
 
 
 def collect(samples: Sequence[Sample], sides: Dict[str, str], with_published: bool, facts: Dict[str, str],
-	    cannot_judge: str, sizes: Dict[str, int], llc: int, step_ms: float) -> Dict[str, Any]:
+	    cannot_judge: str, sizes: Dict[str, int], llc: int, step_ms: float) -> Result:
 	"""All that is known after a run, but for what is said of it.
 
 	@sides: the two, first the one that the other is compared with, and what
@@ -303,9 +263,6 @@ def collect(samples: Sequence[Sample], sides: Dict[str, str], with_published: bo
 	the author's and in the other experiments. @step_ms: of the guest's jiffies.
 	"""
 	names = list(dict.fromkeys(s.experiment for s in samples))
-	return {'format': FORMAT, 'sides': sides, 'facts': facts, 'cannot_judge': cannot_judge,
-		'experiments': [{'name': n, 'group': group(n),
-			'size': sizes[AUTHOR if group(n) == AUTHOR else REVIEWER], 'about': _about(n)} for n in names],
-		'samples': [asdict(s) for s in samples],
-		'rows': list(rows(samples, list(sides), with_published, cannot_judge, llc, step_ms)),
-		'method': METHOD, 'cost': None}
+	return Result(sides, facts, cannot_judge,
+		[Experiment(n, group(n), sizes[AUTHOR if group(n) == AUTHOR else REVIEWER], _about(n)) for n in names],
+		list(samples), list(rows(samples, list(sides), with_published, cannot_judge, llc, step_ms)), METHOD)

@@ -5,9 +5,10 @@ The same is said of times and, where times mean nothing, of instructions.
 """
 
 from statistics import median
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
-from bench.result import AGAIN, ALL, AUTHOR, counted_as, FIRST, LOOP, REVIEWED, REVIEWER, WHAT, WHOLE
+from bench.model import AGAIN, ALL, AUTHOR, Cost, FIRST, LOOP, Published, Result, REVIEWER, Row, WHAT, WHOLE
+from bench.result import counted_as, REVIEWED
 
 # From what the author timed to what the reviewer did, one difference a step.
 STEPS: List[Tuple[str, str, str, str]] = [
@@ -26,36 +27,48 @@ ALIKE = 1.25
 MUCH_BESIDE = 32
 
 
-class _Times:
+class _Figures:
+	"""What is said the same way of times and of counts."""
+	unit = verb = ''
+
+	def gain(self, experiment: str, what: str, binds: str = AGAIN) -> Optional[float]:
+		"""How many times better the second side is."""
+		raise NotImplementedError
+
+	def share(self, experiment: str, side: str) -> Optional[float]:
+		"""Of the loop in a memremap_pages()."""
+		raise NotImplementedError
+
+
+class _Times(_Figures):
 	"""Milliseconds of a result's samples."""
 	unit = 'time'
 	verb = 'as fast'
 
-	def __init__(self, result: Dict[str, Any]) -> None:
+	def __init__(self, result: Result) -> None:
 		self.result = result
 
 	def gain(self, experiment: str, what: str, binds: str = AGAIN) -> Optional[float]:
-		for row in self.result['rows']:
-			if (row['experiment'], row['what'], row['binds']) == (experiment, what, binds) \
-					and row['verdict'] != 'cannot judge':
-				return float(row['ratio']['value'])
+		for row in self.result.rows:
+			if row.key == (experiment, what, binds) and row.verdict != 'cannot judge':
+				return row.ratio.value
 		return None
 
 	def share(self, experiment: str, side: str) -> Optional[float]:
-		found = [s['loop_ns'] / s['whole_ns'] for s in self.result['samples']
-			if s['experiment'] == experiment and s['side'] == side and s['whole_ns'] and s['round']]
+		found = [s.loop_ns / s.whole_ns for s in self.result.samples
+			if s.experiment == experiment and s.side == side and s.whole_ns and s.round]
 		return median(found) if found else None
 
 
-class _Counts:
+class _Counts(_Figures):
 	"""Instructions, and bytes, as the cost counter has them."""
 	unit = 'instructions'
 	verb = 'fewer instructions'
 
-	def __init__(self, result: Dict[str, Any]) -> None:
-		self.sides = result['cost']['sides']
-		self.tables = {(t['function'], t['what']): {r[0]: r[1:] for r in t['rows']}
-			for t in result['cost']['tables']}
+	def __init__(self, cost: Cost) -> None:
+		self.sides = cost.sides
+		self.tables = {(t.function, t.what): {kind: (one, other) for kind, one, other in t.rows}
+			for t in cost.tables}
 		self.loop, self.whole = dict.fromkeys(f for f, _what in self.tables)
 
 	def _count(self, function: str, experiment: str, side: str,
@@ -82,7 +95,7 @@ class _Counts:
 		return loop / whole if loop and whole else None
 
 
-def _dominant(figures: Any, experiment: str, sides: List[str]) -> str:
+def _dominant(figures: _Figures, experiment: str, sides: List[str]) -> str:
 	"""What most of a memremap_pages() is, on each side."""
 	one, other = (figures.share(experiment, s) for s in sides)
 	loop, whole = (figures.gain(experiment, w) for w in (LOOP, WHOLE))
@@ -101,12 +114,12 @@ def _dominant(figures: Any, experiment: str, sides: List[str]) -> str:
 	return text + '.'
 
 
-def _rest(figures: Any, experiments: List[str], sides: List[str]) -> str:
+def _rest(figures: _Figures, experiments: List[str], sides: List[str]) -> str:
 	"""The same of many, in short."""
 	where: Dict[str, List[str]] = {}
 	for experiment in experiments:
-		shares = [figures.share(experiment, s) for s in sides]
-		if None not in shares:
+		shares = [share for share in (figures.share(experiment, s) for s in sides) if share is not None]
+		if len(shares) == len(sides):
 			loops = [s for s, share in zip(sides, shares) if share >= 0.5]
 			which = 'in both' if len(loops) == 2 else f'in {loops[0]} only' if loops else 'in neither'
 			where.setdefault(which, []).append(f'{experiment} ({shares[0]:.0%}, {shares[1]:.0%})')
@@ -116,7 +129,7 @@ def _rest(figures: Any, experiments: List[str], sides: List[str]) -> str:
 		f'in {sides[1]}) ' + '; '.join(f'{which}: {", ".join(names)}' for which, names in where.items()) + '.'
 
 
-def _steps(figures: Any) -> str:
+def _steps(figures: _Figures) -> str:
 	"""Which of the differences between the two measurements matters."""
 	steps = [(figures.gain(e, w, b), b, name) for e, w, b, name in STEPS]
 	known = [(gain, name) for gain, _binds, name in steps if gain is not None]
@@ -152,14 +165,14 @@ def _stored(figures: _Counts, experiments: List[str], sides: List[str]) -> str:
 		'Next to all of it is stored by the loop.')
 
 
-def _first(result: Dict[str, Any], experiment: str, sides: List[str]) -> str:
+def _first(result: Result, experiment: str, sides: List[str]) -> str:
 	"""What first binds have that others do not."""
 	times_as_long, longer = [], []
 	for side in sides:
 		times: Dict[bool, List[float]] = {True: [], False: []}
-		for s in result['samples']:
-			if s['experiment'] == experiment and s['side'] == side:
-				times[s['round'] == 0].append(s['loop_ns'])
+		for s in result.samples:
+			if s.experiment == experiment and s.side == side:
+				times[s.round == 0].append(s.loop_ns)
 		if not times[True] or not times[False]:
 			return ''
 		first, again = (median(times[k]) for k in (True, False))
@@ -173,37 +186,38 @@ def _first(result: Dict[str, Any], experiment: str, sides: List[str]) -> str:
 		'struct pages, as where the host has yet to find memory for the guest.' if alike else '.')
 
 
-def _outcome(row: Dict[str, Any]) -> str:
-	found = row['ratio']
-	binds = {FIRST: 'first bind', AGAIN: 'rebinds', ALL: 'mean of all binds'}[row['binds']]
-	text = f'{row["experiment"]}, {WHAT[row["what"]]}, {binds}: '
-	if row['verdict'] == 'cannot judge':
-		return text + f'cannot judge, {row["reason"]}.'
-	return text + f'{found["value"]:.2f} times as fast (95 % CI {found["low"]:.2f} to ' \
-		f'{found["high"]:.2f}), published {row["published"]["ratio"]:.2f}: {row["verdict"]}.'
+def _outcome(row: Row, published: Published) -> str:
+	found = row.ratio
+	binds = {FIRST: 'first bind', AGAIN: 'rebinds', ALL: 'mean of all binds'}[row.binds]
+	text = f'{row.experiment}, {WHAT[row.what]}, {binds}: '
+	if row.verdict == 'cannot judge':
+		return text + f'cannot judge, {row.reason}.'
+	return text + f'{found.value:.2f} times as fast (95 % CI {found.low:.2f} to ' \
+		f'{found.high:.2f}), published {published.ratio:.2f}: {row.verdict}.'
 
 
-def says(result: Dict[str, Any]) -> List[str]:
+def says(result: Result) -> List[str]:
 	"""Paragraphs, what matters most first."""
-	sides = list(result['sides'])
-	figures: Any = _Times(result)
+	sides = list(result.sides)
+	figures: _Figures = _Times(result)
 	paragraphs = []
-	if result['cannot_judge']:
-		paragraphs.append(f'Cannot judge whether the published times are reproduced: {result["cannot_judge"]}.')
-		if not result['cost']:
+	counts = _Counts(result.cost) if result.cannot_judge and result.cost else None
+	if result.cannot_judge:
+		paragraphs.append(f'Cannot judge whether the published times are reproduced: {result.cannot_judge}.')
+		if not counts:
 			return paragraphs
-		figures = _Counts(result)
+		figures = counts
 		paragraphs[0] += ' What follows is about instructions and bytes, which were counted: ' \
 			'how long a CPU takes for them they do not say.'
 	else:
-		paragraphs.append(' '.join(_outcome(r) for r in result['rows'] if r['published']))
-	main = [e['name'] for e in result['experiments'] if e['group'] in (AUTHOR, REVIEWER)]
-	others = [e['name'] for e in result['experiments'] if e['name'] not in main]
+		paragraphs.append(' '.join(_outcome(r, r.published) for r in result.rows if r.published))
+	main = [e.name for e in result.experiments if e.group in (AUTHOR, REVIEWER)]
+	others = [e.name for e in result.experiments if e.name not in main]
 	paragraphs.append(' '.join(filter(None, (*(_dominant(figures, e, sides) for e in main),
 		_rest(figures, others, sides)))))
 	paragraphs.append(_steps(figures))
-	if result['cannot_judge']:
-		paragraphs.append(_stored(figures, main, sides))
+	if counts:
+		paragraphs.append(_stored(counts, main, sides))
 	else:
 		paragraphs.append(' '.join(filter(None, (_first(result, e, sides) for e in main))))
 	return [p for p in paragraphs if p]

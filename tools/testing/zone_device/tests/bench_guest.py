@@ -10,7 +10,7 @@ from helper import asked
 
 import report
 from bench import guests as guest, result as bench_result
-from bench.result import Sample
+from bench.model import Sample
 from bench.watch import Watcher
 from guest import boot, build
 

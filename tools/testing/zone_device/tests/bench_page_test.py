@@ -4,12 +4,15 @@
 import copy
 import re
 import unittest
+from dataclasses import asdict, fields, replace
 from html.parser import HTMLParser
 from typing import Any, Dict, List, Optional, Tuple
 
 import helper  # noqa: F401
 
+from bench.model import Cost, Experiment, Published, Result, Row, Sample, Table
 from bench.page import Axis, Page, page, VERDICTS
+from bench.stats import Ratio
 
 VOID = {'meta', 'br', 'hr', 'img', 'link', 'input'}
 SIDES = ('base', 'series')
@@ -17,34 +20,27 @@ HOSTILE = '<script>alert("1")</script>&amp;'
 AUTHOR, REVIEWER, SQUARE = 'nd_pmem, fsdax', 'PRIVATE, order 0', 'FS_DAX, order 9, full, altmap'
 
 
-def samples(name: str, boots: int = 2, rounds: int = 3, ns: float = 3e8) -> List[Dict[str, Any]]:
-	return [{'experiment': name, 'side': SIDES[boot % 2], 'boot': boot, 'round': n, 'loop_ns': ns + n * 1e6,
-		'whole_ns': 2 * ns, 'printed_ms': None} for boot in range(boots) for n in range(rounds)]
+def samples(name: str, boots: int = 2, rounds: int = 3, ns: float = 3e8) -> List[Sample]:
+	return [Sample(name, SIDES[boot % 2], boot, n, 1, ns + n * 1e6, 2 * ns) for boot in range(boots)
+		for n in range(rounds)]
 
 
-def row(name: str, group: str, verdict: str = 'faster', **more: Any) -> Dict[str, Any]:
-	return {'experiment': name, 'group': group, 'what': 'loop', 'binds': 'again',
-		'median_ms': {'base': 312.04, 'series': 128.94}, 'iqr': {'base': 0.031, 'series': None},
-		'ratio': {'value': 2.42, 'low': 2.314, 'high': 2.55, 'problem': ''}, 'published': None,
-		'verdict': verdict, 'reason': '', **more}
+def row(name: str, group: str, verdict: str = 'faster', **more: Any) -> Row:
+	return replace(Row(name, group, 'loop', 'again', {'base': 312.04, 'series': 128.94}, {'base': 0.031, 'series': None},
+		Ratio(2.42, 2.314, 2.55), None, verdict, ''), **more)
 
 
-def measured(**more: Any) -> Dict[str, Any]:
-	published = {'base_ms': 262.12, 'series_ms': 108.36, 'ratio': 2.39}
-	return {'format': 'zone-device-bench 1', 'when': '2026-11-23T14:40:00+00:00',
-		'sides': {'base': 'linux 7.3', 'series': 'linux 7.3, 8 patches'},
-		'facts': {'CPU': 'a CPU', 'microcode': '0xa0011d1'}, 'cannot_judge': '', 'says': ['It is faster.'],
-		'experiments': [{'name': AUTHOR, 'group': 'author', 'size': 16 << 30, 'about': 'through sysfs'},
-			{'name': REVIEWER, 'group': 'reviewer', 'size': 64 << 30, 'about': 'ten times'},
-			{'name': SQUARE, 'group': 'square', 'size': 1 << 30, 'about': ''}],
-		'samples': samples(AUTHOR) + samples(REVIEWER) + samples(SQUARE),
-		'rows': [row(AUTHOR, 'author', 'reproduced', published=published),
-			row(REVIEWER, 'reviewer', 'opposite', published={'base_ms': None, 'series_ms': None, 'ratio': 0.97}),
-			row(SQUARE, 'square')],
-		'method': ['Bootstrap over boots.'],
-		'cost': {'about': 'counted', 'sides': ['base', 'series'], 'tables': [
-			{'name': 'instructions', 'rows': [['PRIVATE', 61.13, 12.14], ['none', None, 64.0], ['zero', 0.0, 64.0]]}]},
-		**more}
+def measured(**more: Any) -> Result:
+	cost = Table('instructions', 'loop', 'instructions', [('PRIVATE', 61.13, 12.14), ('none', None, 64.0), ('zero', 0.0, 64.0)])
+	return replace(Result({'base': 'linux 7.3', 'series': 'linux 7.3, 8 patches'},
+		{'CPU': 'a CPU', 'microcode': '0xa0011d1'}, '',
+		[Experiment(AUTHOR, 'author', 16 << 30, 'through sysfs'), Experiment(REVIEWER, 'reviewer', 64 << 30, 'ten times'),
+			Experiment(SQUARE, 'square', 1 << 30, '')],
+		samples(AUTHOR) + samples(REVIEWER) + samples(SQUARE),
+		[row(AUTHOR, 'author', 'reproduced', published=Published(2.39, 262.12, 108.36)),
+			row(REVIEWER, 'reviewer', 'opposite', published=Published(0.97)), row(SQUARE, 'square')],
+		['Bootstrap over boots.'], Cost('counted', ['base', 'series'], [cost]), '2026-11-23T14:40:00+00:00',
+		['It is faster.']), **more)
 
 
 class Parsed(HTMLParser):
@@ -91,7 +87,7 @@ class Parsed(HTMLParser):
 
 
 class PageTest(unittest.TestCase):
-	def parse(self, result: Dict[str, Any]) -> Parsed:
+	def parse(self, result: Result) -> Parsed:
 		"""What has to hold for any page."""
 		before = copy.deepcopy(result)
 		text = page(result)
@@ -158,7 +154,7 @@ class PageTest(unittest.TestCase):
 		self.assertEqual(len(parsed.all('figure')), 3)
 		many = samples(AUTHOR, 12, 31)
 		self.assertEqual(len(self.parse(measured(samples=many)).marks()), 2 * 12 * 31)
-		many[5]['whole_ns'] = None
+		many[5].whole_ns = None
 		self.assertEqual(len(self.parse(measured(samples=many)).marks()), 2 * 12 * 31 - 1)
 
 	def test_sides_differ_in_shape(self) -> None:
@@ -169,9 +165,9 @@ class PageTest(unittest.TestCase):
 
 	def test_marks_are_where_the_samples_say(self) -> None:
 		two = samples(AUTHOR, 1, 2)
-		two[0]['loop_ns'], two[1]['loop_ns'] = 4e8, 1e8
+		two[0].loop_ns, two[1].loop_ns = 4e8, 1e8
 		for one in two:
-			one['whole_ns'] = None
+			one.whole_ns = None
 		low, high = sorted((float(m['cy'] or 0), float(m['cx'] or 0)) for m in self.parse(measured(samples=two)).marks())
 		self.assertLess(low[1], high[1])
 		# The axis begins at 0: a quarter of the time is a quarter of the height.
@@ -218,7 +214,7 @@ class PageTest(unittest.TestCase):
 		self.assertEqual(parsed.words().count('first bind'), 3)
 
 	def test_intervals_lie_on_their_side_of_one(self) -> None:
-		rows = [row(AUTHOR, 'author'), row(AUTHOR, 'author', ratio={'value': 0.5, 'low': 0.4, 'high': 0.6, 'problem': ''})]
+		rows = [row(AUTHOR, 'author'), row(AUTHOR, 'author', ratio=Ratio(0.5, 0.4, 0.6))]
 		axis = Axis(rows)
 		for one, side in zip(rows, (1, -1)):
 			drawn = axis.row(one)
@@ -227,10 +223,10 @@ class PageTest(unittest.TestCase):
 			self.assertTrue(ends[0] < middle < ends[1], drawn)
 			self.assertTrue(all((x - axis.x(1)) * side > 0 for x in ends), drawn)
 			self.assertTrue(0 < ends[0] and ends[1] < axis.WIDTH, drawn)
-		self.assertIn('class="tick"', axis.row(row(AUTHOR, 'author', published={'ratio': 1.0})))
+		self.assertIn('class="tick"', axis.row(row(AUTHOR, 'author', published=Published(1.0))))
 		self.assertNotIn('class="tick"', axis.row(rows[0]))
 		for value in (0.001, 1000.0):
-			alone = Axis([row(AUTHOR, 'author', ratio={'value': value, 'low': 0, 'high': 0})])
+			alone = Axis([row(AUTHOR, 'author', ratio=Ratio(value))])
 			for x in (alone.x(value), alone.x(1)):
 				self.assertTrue(alone.MARGIN < x < alone.WIDTH - alone.MARGIN, x)
 
@@ -243,14 +239,12 @@ class PageTest(unittest.TestCase):
 		def hostile(value: Any) -> Any:
 			if isinstance(value, dict):
 				return {k if k in plain else HOSTILE + k: hostile(v) for k, v in value.items()}
-			if isinstance(value, list):
+			if isinstance(value, (list, tuple)):
 				return [hostile(v) for v in value]
 			return HOSTILE + value if isinstance(value, str) and value not in ('author', 'reviewer') else value
-		plain = {key for part in (measured(), *measured()['experiments'], *samples(AUTHOR), row('', ''),
-			row('', '')['ratio'], measured()['cost'], *measured()['cost']['tables'], {'base_ms': 0, 'series_ms': 0})
-			for key in part}
-		result = hostile(measured(cannot_judge='no', method=['m']))
-		self.assertIn(HOSTILE + 'base', result['sides'])
+		plain = {f.name for kind in (Result, Experiment, Sample, Row, Ratio, Published, Cost, Table) for f in fields(kind)}
+		result = Result.from_json(hostile(asdict(measured(cannot_judge='no', method=['m']))))
+		self.assertIn(HOSTILE + 'base', result.sides)
 		parsed = self.parse(result)
 		self.assertEqual(len(parsed.marks()), 36)
 		for text in ('base', 'linux 7.3', 'CPU', 'a CPU', 'It is faster.', AUTHOR, 'through sysfs', SQUARE, 'opposite',
@@ -272,17 +266,15 @@ class PageTest(unittest.TestCase):
 
 	def test_equal_and_no_times(self) -> None:
 		for ns in (3e8, 0.0, 1.0):
-			same = [dict(s, loop_ns=ns, whole_ns=ns) for s in samples(AUTHOR)]
+			same = [replace(s, loop_ns=ns, whole_ns=ns) for s in samples(AUTHOR)]
 			heights = {m.get('cy') for m in self.parse(measured(samples=same)).marks('a') if m.get('class') == 'm a'}
 			self.assertEqual(len(heights), 1)
 
 	def test_what_is_missing_is_a_dash(self) -> None:
-		bare = row(AUTHOR, 'author', 'cannot judge', median_ms={'base': None, 'series': None}, iqr={},
-			ratio={'value': 0, 'low': 0, 'high': 0, 'problem': 'no samples'})
+		bare = row(AUTHOR, 'author', 'cannot judge', median_ms={}, iqr={},
+			ratio=Ratio(0.0, problem='no samples'))
 		words = self.parse(measured(rows=[bare], samples=[], cost=None)).words()
 		self.assertRegex(words, r'rebinds - - - - \? cannot judge no samples')
-		self.assertEqual(self.parse(measured(rows=[dict(bare, ratio=None, median_ms=None, iqr=None)], cost=None)).words()
-			.count('- - - -'), 1)
 
 	def test_cost(self) -> None:
 		words = self.parse(measured()).words()

@@ -4,14 +4,16 @@
 import copy
 import json
 import unittest
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Union
 from unittest import mock
 
 from helper import Case, REPO
 
 from bench import bench, guests as guest
 from bench import compare as bench_compare, result as bench_result, says as bench_says, text as bench_text
-from bench.result import AGAIN, ALL, FIRST, LOOP, PRINTED, Published, REVIEWED, Sample, WHOLE
+from bench.model import (AGAIN, ALL, Cost, FIRST, LOOP, PRINTED, Published, Result, Row, Sample, Table,
+	WHOLE)
+from bench.result import REVIEWED
 from bench.stats import Ratio
 from bench.watch import Watcher
 from guest import boot, build
@@ -54,35 +56,32 @@ def measured(boots: int = 6, rounds: int = 5, first: float = 200.0, loop: float 
 	return samples
 
 
-def result(samples: Optional[List[Sample]] = None, reason: str = '', cost: Any = None,
-	   sides: Dict[str, str] = SIDES) -> Dict[str, Any]:
+def result(samples: Optional[List[Sample]] = None, reason: str = '', cost: Optional[Cost] = None,
+	   sides: Dict[str, str] = SIDES) -> Result:
 	found = bench_result.collect(measured() if samples is None else samples, sides, 'base' in sides,
 		{'CPU': 'a CPU'}, reason, {'author': 100 * GIB, 'reviewer': 64 * GIB}, 32 << 20, 4.0)
-	found = {**found, 'when': '2026-01-01T00:00:00+00:00', 'cost': cost}
-	found['says'] = bench_says.says(found)
-	return dict(json.loads(json.dumps(found)))
+	found.when, found.cost = '2026-01-01T00:00:00+00:00', cost
+	found.says = bench_says.says(found)
+	return found
 
 
-def row(found: Dict[str, Any], experiment: str, what: str, binds: str) -> Dict[str, Any]:
-	return next(r for r in found['rows']
-		if (r['experiment'], r['what'], r['binds']) == (experiment, what, binds))
+def row(found: Result, experiment: str, what: str, binds: str) -> Row:
+	return next(r for r in found.rows if r.key == (experiment, what, binds))
 
 
-COST = {'about': 'counted', 'sides': ['base', 'series'], 'tables': [
-	{'name': 'loop', 'function': 'loop', 'what': 'instructions', 'rows': [
-		['FS_DAX, order 0, altmap', 60.0, 12.0], ['FS_DAX, order 0', 60.0, 12.0], [REVIEWED, 60.0, 12.0],
-		['GENERIC, order 9, full, altmap', 60.0, 12.0]]},
-	{'name': 'loop, bytes', 'function': 'loop', 'what': 'bytes stored', 'rows': [[REVIEWED, 100.0, 0.0],
-		['FS_DAX, order 0, altmap', 100.0, 0.0]]},
-	{'name': 'loop, streamed', 'function': 'loop', 'what': 'bytes stored non-temporally', 'rows': [
-		[REVIEWED, 0.0, 64.0], ['FS_DAX, order 0, altmap', 0.0, 64.0]]},
-	{'name': 'whole, bytes', 'function': 'whole', 'what': 'bytes stored', 'rows': [[REVIEWED, 165.0, 65.0],
-		['FS_DAX, order 0, altmap', 101.0, 1.0]]},
-	{'name': 'whole, streamed', 'function': 'whole', 'what': 'bytes stored non-temporally', 'rows': [
-		[REVIEWED, 0.0, 64.0], ['FS_DAX, order 0, altmap', 0.0, 64.0]]},
-	{'name': 'whole', 'function': 'whole', 'what': 'instructions', 'rows': [
-		['FS_DAX, order 0, altmap', 80.0, 40.0], ['FS_DAX, order 0', 80.0, 40.0], [REVIEWED, 80.0, 64.0],
-		['GENERIC, order 9, full, altmap', 80.0, 40.0]]}]}
+COST = Cost('counted', ['base', 'series'], [
+	Table('loop', 'loop', 'instructions', [
+		('FS_DAX, order 0, altmap', 60.0, 12.0), ('FS_DAX, order 0', 60.0, 12.0), (REVIEWED, 60.0, 12.0),
+		('GENERIC, order 9, full, altmap', 60.0, 12.0)]),
+	Table('loop, bytes', 'loop', 'bytes stored', [(REVIEWED, 100.0, 0.0), ('FS_DAX, order 0, altmap', 100.0, 0.0)]),
+	Table('loop, streamed', 'loop', 'bytes stored non-temporally', [
+		(REVIEWED, 0.0, 64.0), ('FS_DAX, order 0, altmap', 0.0, 64.0)]),
+	Table('whole, bytes', 'whole', 'bytes stored', [(REVIEWED, 165.0, 65.0), ('FS_DAX, order 0, altmap', 101.0, 1.0)]),
+	Table('whole, streamed', 'whole', 'bytes stored non-temporally', [
+		(REVIEWED, 0.0, 64.0), ('FS_DAX, order 0, altmap', 0.0, 64.0)]),
+	Table('whole', 'whole', 'instructions', [
+		('FS_DAX, order 0, altmap', 80.0, 40.0), ('FS_DAX, order 0', 80.0, 40.0), (REVIEWED, 80.0, 64.0),
+		('GENERIC, order 9, full, altmap', 80.0, 40.0)])])
 
 
 class Log(unittest.TestCase):
@@ -138,21 +137,21 @@ class Log(unittest.TestCase):
 class Rows(unittest.TestCase):
 	def test_reproduced(self) -> None:
 		found = row(result(), FSDAX, PRINTED, AGAIN)
-		self.assertEqual(found['verdict'], 'reproduced')
-		self.assertAlmostEqual(found['ratio']['value'], 2.4)
-		self.assertEqual(found['published']['series_ms'], 108.36)
-		self.assertAlmostEqual(found['median_ms']['base'], 100.0)
+		self.assertEqual(found.verdict, 'reproduced')
+		self.assertAlmostEqual(found.ratio.value, 2.4)
+		self.assertEqual(found.published, Published(2.419, 262.12, 108.36))
+		self.assertAlmostEqual(found.median_ms['base'], 100.0)
 
 	def test_first_binds_apart(self) -> None:
 		found = result()
-		self.assertAlmostEqual(row(found, FSDAX, PRINTED, FIRST)['median_ms']['base'], 300.0)
-		self.assertAlmostEqual(row(found, FSDAX, LOOP, AGAIN)['median_ms']['base'], 100.0)
+		self.assertAlmostEqual(row(found, FSDAX, PRINTED, FIRST).median_ms['base'], 300.0)
+		self.assertAlmostEqual(row(found, FSDAX, LOOP, AGAIN).median_ms['base'], 100.0)
 
 	def test_the_reviewers_mean_has_the_first_bind_in_it(self) -> None:
 		found = row(result(), REVIEWED, WHOLE, ALL)
-		self.assertAlmostEqual(found['median_ms']['base'], (300 + 5 * 100) / 6 + 100)
-		self.assertEqual(found['published']['ratio'], 0.97)
-		self.assertAlmostEqual(row(result(), REVIEWED, WHOLE, AGAIN)['median_ms']['base'], 200.0)
+		self.assertAlmostEqual(found.median_ms['base'], (300 + 5 * 100) / 6 + 100)
+		self.assertEqual(found.published, Published(0.97))
+		self.assertAlmostEqual(row(result(), REVIEWED, WHOLE, AGAIN).median_ms['base'], 200.0)
 
 	def test_judge(self) -> None:
 		author, reviewer = Published(2.42), Published(0.97)
@@ -171,23 +170,23 @@ class Rows(unittest.TestCase):
 
 	def test_a_reason_is_stronger_than_any_number(self) -> None:
 		self.assertEqual(bench_result.judge(Ratio(2.4, 2.3, 2.5), Published(2.42), 'TCG'), ('cannot judge', 'TCG'))
-		for found in result(reason='TCG')['rows']:
-			self.assertEqual((found['verdict'], found['reason']), ('cannot judge', 'TCG'))
+		for found in result(reason='TCG').rows:
+			self.assertEqual((found.verdict, found.reason), ('cannot judge', 'TCG'))
 
 	def test_too_few_boots(self) -> None:
 		found = row(result(measured(boots=5)), FSDAX, PRINTED, AGAIN)
-		self.assertEqual((found['verdict'], found['reason']), ('cannot judge', 'fewer than 6 boots'))
+		self.assertEqual((found.verdict, found.reason), ('cannot judge', 'fewer than 6 boots'))
 
 	def test_too_noisy(self) -> None:
 		found = row(result(measured(noise=0.3)), FSDAX, LOOP, AGAIN)
-		self.assertEqual(found['verdict'], 'cannot judge')
-		self.assertIn('wide', found['reason'])
+		self.assertEqual(found.verdict, 'cannot judge')
+		self.assertIn('wide', found.reason)
 
 	def test_too_small_for_the_clock(self) -> None:
 		found = row(result(measured(loop=4.0)), FSDAX, PRINTED, AGAIN)
-		self.assertEqual(found['reason'], 'too small: 25 ms by a clock of 4 ms steps')
+		self.assertEqual(found.reason, 'too small: 25 ms by a clock of 4 ms steps')
 		# Nanoseconds have no such steps.
-		self.assertEqual(row(result(measured(loop=4.0)), FSDAX, LOOP, AGAIN)['verdict'], 'faster')
+		self.assertEqual(row(result(measured(loop=4.0)), FSDAX, LOOP, AGAIN).verdict, 'faster')
 
 	def test_no_time_at_all(self) -> None:
 		samples = measured(loop=1.0)
@@ -195,7 +194,7 @@ class Rows(unittest.TestCase):
 			if sample.boot == 4:
 				sample.printed_ms = 0.0
 		found = row(result(samples), FSDAX, PRINTED, AGAIN)
-		self.assertEqual((found['verdict'], found['ratio']['value']), ('cannot judge', 0.0))
+		self.assertEqual((found.verdict, found.ratio.value), ('cannot judge', 0.0))
 
 	def test_small_in_its_cache(self) -> None:
 		"""Each by what it writes: shared tails are few."""
@@ -203,37 +202,37 @@ class Rows(unittest.TestCase):
 		for sample in samples:
 			if sample.experiment == REVIEWED:
 				sample.written = (4 * 32 << 20) // 64 - 1
-		self.assertIn('beside 32 MiB of cache', row(result(samples), REVIEWED, WHOLE, ALL)['reason'])
-		self.assertEqual(row(result(samples), FSDAX, LOOP, AGAIN)['reason'], '')
+		self.assertIn('beside 32 MiB of cache', row(result(samples), REVIEWED, WHOLE, ALL).reason)
+		self.assertEqual(row(result(samples), FSDAX, LOOP, AGAIN).reason, '')
 
 	def test_lost_ticks(self) -> None:
 		samples = measured()
 		next(s for s in samples if s.experiment == FSDAX and s.round == 2).printed_ms = 80.0
-		self.assertEqual(row(result(samples), FSDAX, PRINTED, AGAIN)['reason'],
+		self.assertEqual(row(result(samples), FSDAX, PRINTED, AGAIN).reason,
 			'the guest\'s clock lost ticks: 80 ms printed, 100 ms passed')
-		self.assertEqual(row(result(samples), FSDAX, LOOP, AGAIN)['verdict'], 'faster')
-		self.assertEqual(row(result(samples), FSDAX, PRINTED, FIRST)['reason'], '')
+		self.assertEqual(row(result(samples), FSDAX, LOOP, AGAIN).verdict, 'faster')
+		self.assertEqual(row(result(samples), FSDAX, PRINTED, FIRST).reason, '')
 
 	def test_pairs_are_of_neighbours(self) -> None:
 		"""One that lacks its partner must not have another's."""
 		samples = [s for s in measured(boots=8) if s.boot != 5]
 		for sample in samples:
 			sample.loop_ns *= 10 ** (sample.boot // 2)
-		found = row(result(samples), FSDAX, LOOP, AGAIN)['ratio']
-		self.assertAlmostEqual(found['low'], 2.4)
-		self.assertAlmostEqual(found['high'], 2.4)
+		found = row(result(samples), FSDAX, LOOP, AGAIN).ratio
+		self.assertAlmostEqual(found.low, 2.4)
+		self.assertAlmostEqual(found.high, 2.4)
 
 	def test_two_series_have_nothing_published(self) -> None:
 		samples = measured()
 		for sample in samples:
 			sample.side = {'base': 'A', 'series': 'B'}[sample.side]
 		found = row(result(samples, sides={'A': 'v4', 'B': 'v5'}), FSDAX, PRINTED, AGAIN)
-		self.assertEqual((found['published'], found['verdict']), (None, 'faster'))
+		self.assertEqual((found.published, found.verdict), (None, 'faster'))
 
 
 class Words(unittest.TestCase):
 	def test_what_dominates(self) -> None:
-		said = ' '.join(result()['says'])
+		said = ' '.join(result().says)
 		self.assertIn('is dominated by the memmap loop in base and by what is not the memmap loop in series', said)
 		self.assertIn('the loop is 50% of its time in base and 29% in series', said)
 		self.assertIn('2.40 times as fast in the loop is 1.41 times in all, and no loop, however good, could bring more than 2.00', said)
@@ -245,32 +244,32 @@ class Words(unittest.TestCase):
 				sample.whole_ns = 10 * sample.loop_ns
 		self.assertIn('In the rest of the square the loop dominates (its share of time in base, in series) '
 			'in base only: FS_DAX, order 0, altmap (50%, 29%); in neither: FS_DAX, order 0 (10%, 10%).',
-			' '.join(result(samples)['says']))
+			' '.join(result(samples).says))
 
 	def test_the_step_that_matters(self) -> None:
-		said = ' '.join(result()['says'])
+		said = ' '.join(result().says)
 		self.assertIn('The step that changes most is "all of memremap_pages()"', said)
 		self.assertIn('PRIVATE: 2.40, all of memremap_pages(): 1.41, the first bind in the mean: 1.33.', said)
-		self.assertIn('No step changes it by much', ' '.join(result(measured(rest=0.1, first=0.1))['says']))
+		self.assertIn('No step changes it by much', ' '.join(result(measured(rest=0.1, first=0.1)).says))
 
 	def test_a_slow_first_bind_is_no_type(self) -> None:
-		said = ' '.join(result(measured(first=2000.0, rest=1.0))['says'])
+		said = ' '.join(result(measured(first=2000.0, rest=1.0)).says)
 		self.assertIn('The step that changes most is "the first bind in the mean"', said)
 
 	def test_first_binds_only_where_they_are_slow(self) -> None:
-		said = ' '.join(result()['says'])
+		said = ' '.join(result().says)
 		self.assertIn('takes 200 ms more than that of a rebind in base and 200 ms more in series: about the same', said)
-		self.assertNotIn('the loop of a first bind', ' '.join(result(measured(first=5.0))['says']))
+		self.assertNotIn('the loop of a first bind', ' '.join(result(measured(first=5.0)).says))
 		samples = measured()
 		for sample in samples:
 			if sample.side == 'series' and not sample.round:
 				sample.loop_ns -= 100e6
-		said = ' '.join(result(samples)['says'])
+		said = ' '.join(result(samples).says)
 		self.assertIn('200 ms more than that of a rebind in base and 100 ms more in series.', said)
 		self.assertNotIn('about the same', said)
 
 	def test_instructions_where_time_means_nothing(self) -> None:
-		said = result(reason='TCG', cost=COST)['says']
+		said = result(reason='TCG', cost=COST).says
 		self.assertIn('Cannot judge', said[0])
 		self.assertIn('the loop is 75% of its instructions in base and 30% in series', ' '.join(said))
 		self.assertIn('5.00 times fewer instructions in the loop is 2.00 times in all', ' '.join(said))
@@ -278,15 +277,15 @@ class Words(unittest.TestCase):
 		self.assertNotIn('as fast', ' '.join(said))
 
 	def test_bytes_where_an_instruction_may_be_a_page(self) -> None:
-		said = result(reason='TCG', cost=COST)['says'][-1]
+		said = result(reason='TCG', cost=COST).says[-1]
 		self.assertIn(f'in base and in series: {FSDAX}: 101 and 65; {REVIEWED}: 165 and 129. What is not the loop '
 			f'stores much of it for {REVIEWED} (65), as where', said)
 		cost = copy.deepcopy(COST)
-		next(t for t in cost['tables'] if t['name'] == 'whole, bytes')['rows'][0][1:] = [101.0, 1.0]
-		self.assertIn('Next to all of it is stored by the loop.', result(reason='TCG', cost=cost)['says'][-1])
+		next(t for t in cost.tables if t.name == 'whole, bytes').rows[0] = (REVIEWED, 101.0, 1.0)
+		self.assertIn('Next to all of it is stored by the loop.', result(reason='TCG', cost=cost).says[-1])
 
 	def test_nothing_is_said_of_what_is_not_there(self) -> None:
-		self.assertEqual(len(result(reason='TCG')['says']), 1)
+		self.assertEqual(len(result(reason='TCG').says), 1)
 
 	def test_terminal(self) -> None:
 		said = '\n'.join(bench_text.text(result(cost=COST)))
@@ -389,12 +388,12 @@ class Series(Case):
 
 
 class Compare(Case):
-	def write(self, name: str, found: Any) -> str:
+	def write(self, name: str, found: Union[str, Result]) -> str:
 		path = self.dir / name
-		path.write_text(found if isinstance(found, str) else json.dumps(found))
+		path.write_text(found if isinstance(found, str) else json.dumps(found.as_json()))
 		return str(path)
 
-	def lines(self, one: Dict[str, Any], other: Dict[str, Any]) -> str:
+	def lines(self, one: Result, other: Result) -> str:
 		return '\n'.join(bench_compare.compare(one, other))
 
 	def test_agree_and_differ(self) -> None:
@@ -416,11 +415,30 @@ class Compare(Case):
 		one, other = result(cost=COST), result(cost=COST)
 		self.assertIn('all that was counted is the same', self.lines(one, other))
 		other = copy.deepcopy(other)
-		other['facts']['CPU'] = 'another'
-		other['cost']['tables'][0]['rows'][2][2] = 11.0
+		other.facts['CPU'] = 'another'
+		assert other.cost
+		other.cost.tables[0].rows[2] = (REVIEWED, 60.0, 11.0)
 		said = self.lines(one, other)
 		self.assertRegex(said, r'CPU +a CPU +another')
 		self.assertRegex(said, r'loop: PRIVATE, order 0 +60\.00 to 12\.00 +60\.00 to 11\.00')
+
+	def test_what_is_written_is_what_is_read(self) -> None:
+		found = result(cost=COST)
+		text = json.dumps(found.as_json())
+		self.assertEqual(Result.from_json(json.loads(text)), found)
+
+	def test_a_damaged_result(self) -> None:
+		whole = json.loads(json.dumps(result(cost=COST).as_json()))
+		for path, value in ((['sides'], None), (['rows', 0, 'ratio', 'low'], 'x'), (['rows', 0, 'what'], 'x'),
+				(['samples', 0], {}), (['cost', 'tables', 0, 'rows', 0], ['x', 1.0]), (['says'], 'x')):
+			found = copy.deepcopy(whole)
+			place = found
+			for step in path[:-1]:
+				place = place[step]
+			place[path[-1]] = value
+			with self.assertRaisesRegex(Error, 'x.json is a damaged result of make bench: '):
+				bench_compare.read('x.json', found)
+		bench_compare.read('x.json', whole)
 
 	def test_bad_files(self) -> None:
 		good = self.write('good.json', result())
