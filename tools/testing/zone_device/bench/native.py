@@ -28,6 +28,8 @@ def bench(given: Options) -> int:
 
 def _measure(chosen: List[Variant], target: Target, on: machine.Machine,
 	     plan: native_report.Plan) -> native_report.Result:
+	if not chosen:
+		raise Error(f'bench-native: cannot judge: {native.NO_BASE}')
 	program = native.build(chosen, target)
 	if not native.compare(program).ok:
 		raise Error('native: the paths do not do the same, so that their times mean nothing')

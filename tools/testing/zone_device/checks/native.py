@@ -61,6 +61,10 @@ class Variant:
 	preface: str = ''
 
 
+# As features.sh says that there is a streaming copy.
+COPY = '-DZD_COPY='
+
+
 def _preface_memcpy(features: str) -> str:
 	"""The streaming copy bound to memcpy(), whatever its name is."""
 	lines = ['#include <linux/string.h>']
@@ -74,28 +78,22 @@ def _preface_memcpy(features: str) -> str:
 	return '\n'.join(lines) + '\n'
 
 
-# A template path must be off while this tracepoint is on, for its events' sake.
-PREFACE_SLOW = '''#include <linux/mm.h>
-#undef page_ref_tracepoint_active
-#define page_ref_tracepoint_active(t) true
-'''
-
-
 def variants(tested: Tree) -> List[Variant]:
-	"""The reference first: the field-by-field path of the tree without the
-	series; failing such a tree, of the same tree with its fast path off."""
-	base = tested.base or tested
-	if '-DZD_HEAD_TEMPLATE' in base.features:
-		found = [Variant('fields', base, 'its fast path off', PREFACE_SLOW)]
+	"""The reference first: the text of the unpatched tree, where one is known."""
+	if not tested.base:
+		return [] if tested.features else [Variant('fields', tested)]
+	found = [Variant('fields', tested.base)]
+	if COPY in tested.features:
+		found += [Variant('memcpy', tested, 'its copy bound to memcpy()', _preface_memcpy(tested.features)),
+			Variant('streaming', tested)]
 	else:
-		found = [Variant('fields', base)]
-	if '-DZD_STREAMS' in tested.features:
-		found.append(Variant('memcpy', tested, 'its copy bound to memcpy()',
-			_preface_memcpy(tested.features)))
-		found.append(Variant('streaming', tested))
-	elif '-DZD_HEAD_TEMPLATE' in tested.features:
 		found.append(Variant('memcpy', tested))
 	return found
+
+
+# Why there is nothing to compare with.
+NO_BASE = 'the tree has the series in it, and no unpatched text is known: ' \
+	'give an unpatched tree as KDIR= and the patches as SERIES='
 
 
 def _make(prepared: Tree, target: Target, what: Sequence[str], log: Path, label: str) -> None:
@@ -238,14 +236,6 @@ def _stamp(chosen: Sequence[Variant], target: Target, sanitize: bool) -> str:
 	return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _must_differ(one: Path, other: Path) -> None:
-	def text(path: Path) -> str:
-		return process.output(['objdump', '-d', '--no-show-raw-insn', path]).split('\n\n', 1)[-1]
-	if text(one) == text(other):
-		raise Error('native: the tree has no way to take the field-by-field path: '
-			'give an unpatched tree as KDIR= and the patches as SERIES=')
-
-
 def build(chosen: Sequence[Variant], target: Target, sanitize: bool = False) -> Path:
 	"""The program; it stays until something that it is made of changes."""
 	if platform.machine() != target.arch.machine:
@@ -267,8 +257,6 @@ def build(chosen: Sequence[Variant], target: Target, sanitize: bool = False) -> 
 	for name in PROGRAM:
 		steps.append(partial(_do, [*cc, '-c', '-o', top / Path(name).with_suffix('.o'), HERE / name], top))
 	_in_parallel(steps, target.toolchain.jobs)
-	if len(chosen) > 1 and chosen[0].preface:
-		_must_differ(top / chosen[0].name / 'mm_init.o', top / chosen[-1].name / 'mm_init.o')
 	own = [top / Path(n).with_suffix('.o') for n in PROGRAM]
 	linked = [_link_variant(v, top / v.name) for v in chosen]
 	needed = set().union(*(undefined(p) for p in linked))
@@ -324,8 +312,10 @@ class Native(Check):
 		if platform.machine() != target.arch.machine:
 			return self._skipped(f'this is {platform.machine()}, not {target.arch.machine}')
 		chosen = variants(tree)
+		if not chosen:
+			return Outcome(self.name, '', unknown=NO_BASE)
 		if len(chosen) < 2:
-			return self._skipped('the tree has no template path to compare')
+			return self._skipped('there is no series to compare')
 		outcome = compare(build(chosen, target, sanitize=True))
 		outcome.said = [f'native: {outcome.passed} comparisons agree, {outcome.failed} do not (ASan, UBSan)']
 		return outcome

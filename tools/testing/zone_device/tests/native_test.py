@@ -53,17 +53,26 @@ class Commands(Case):
 			native.command_of(self.dir)
 
 	def test_the_copy_is_bound_by_the_name_that_the_tree_has(self) -> None:
-		text = native._preface_memcpy('-DZD_COPY=memcpy_nt -DZD_DRAIN=memcpy_nt_drain -DZD_STREAMS')
+		text = native._preface_memcpy('-DZD_COPY=memcpy_nt -DZD_DRAIN=memcpy_nt_drain')
 		self.assertIn('#define memcpy_nt(dst, src, len) memcpy(dst, src, len)', text)
 		self.assertIn('#define memcpy_nt_drain()', text)
 		self.assertNotIn('_drain', native._preface_memcpy('-DZD_COPY=memcpy_nontemporal'))
 
-	def test_a_tree_without_a_template_path_is_skipped(self) -> None:
+	def test_a_tree_that_has_the_series_in_it_cannot_be_compared(self) -> None:
+		kdir = self.kernel()
+		(kdir / 'include/linux/string.h').write_text('#define memcpy_nontemporal(d, s, n) memcpy(d, s, n)\n')
+		os.environ['KDIR'] = str(kdir)
+		with tree.with_base(self.plan()) as prepared:
+			outcome = native.Native().run(prepared, native.TARGET)
+		self.assertEqual(outcome.status, 'cannot judge')
+		self.assertIn('no unpatched text is known', outcome.unknown)
+
+	def test_a_tree_without_a_series_is_skipped(self) -> None:
 		os.environ['KDIR'] = str(self.kernel())
 		with tree.with_base(self.plan()) as prepared:
 			outcome = native.Native().run(prepared, native.TARGET)
 		self.assertEqual((outcome.status, outcome.skipped), ('skipped', 1))
-		self.assertIn('no template path', outcome.skips[0][1])
+		self.assertIn('no series', outcome.skips[0][1])
 
 
 class Program(Case):

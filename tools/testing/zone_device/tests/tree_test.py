@@ -184,17 +184,12 @@ class Prepare(Case):
 		kdir = self.kernel()
 		self.assertEqual(source.features(kdir), '')
 		self.assertEqual(tree.series_path(source.user_tree(str(kdir))), source.OUR_SERIES)
-		for name in ('memcpy_streaming', 'memcpy_nt', 'memcpy_nontemporal'):
-			(kdir / 'include/linux/string.h').write_text(
-				f'static inline void {name}(void *d, const void *s, size_t n)\n{{\n}}\n'
-				f'#define {name}_drain() do {{ }} while (0)\n')
-			(kdir / 'mm/mm_init.c').write_text(
-				'static void __ref memmap_init_compound(struct page *h)\n{\n\ttail_template(h);\n}\n'
-				'void __ref memmap_init_zone_device(struct zone *zone,\n\t\t\tint x)\n{\n'
-				f'\t{name}(page, template, n);\n}}\n')
-			self.assertEqual(source.features(kdir), f'-DZD_COPY={name} -DZD_DRAIN={name}_drain '
-				'-DZD_STREAMS -DZD_HEAD_TEMPLATE -DZD_TAIL_TEMPLATE')
-			self.assertIsNone(tree.series_path(source.user_tree(str(kdir))))
+		(kdir / 'include/linux/string.h').write_text(
+			'static inline void memcpy_nt(void *d, const void *s, size_t n)\n{\n}\n'
+			'#define memcpy_nt_drain() do { } while (0)\n')
+		self.assertEqual(source.features(kdir), '-DZD_COPY=memcpy_nt -DZD_DRAIN=memcpy_nt_drain -DZD_CONTRACT=streaming')
+		self.assertIsNone(tree.series_path(source.user_tree(str(kdir))))
+
 
 
 if __name__ == '__main__':
