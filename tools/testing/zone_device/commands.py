@@ -4,7 +4,7 @@ targets."""
 
 import os
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Sequence, Tuple
 
 import judge
 import report
@@ -83,7 +83,18 @@ def sparse(given: Options) -> int:
 
 
 def checkpatch(given: Options) -> int:
-	return _alone(Checkpatch(), given, [*packages.TREE, *packages.CHECKPATCH])
+	packages.ensure([*packages.TREE, *packages.CHECKPATCH])
+	wanted = _plan(given)
+	return _conclude(judge.run([Job(Checkpatch(), MAIN.asked(given), w, _again(f'checkpatch{again}', given), note)
+		for w, again, note in _each_of_ours(given, wanted)], given.fresh), given)
+
+
+def _each_of_ours(given: Options, wanted: Plan) -> List[Tuple[Plan, str, str]]:
+	"""The tree that is asked for and, where that is our series, those of the others
+	that come with the suites; what to add to the command, and what it is called."""
+	others = sorted(s for s in source.SERIES.iterdir() if s != source.OUR_SERIES) \
+		if wanted.patches and _ours(given) else []
+	return [(wanted, '', ''), *((tree.plan(wanted.origin, s), f' SERIES={s}', f'({s.name})') for s in others)]
 
 
 def order(given: Options) -> int:
@@ -132,10 +143,13 @@ def check(given: Options) -> int:
 
 	def job(check: Check, command: str = 'check') -> Job:
 		return Job(check, main, wanted, _again(command, given))
-	jobs = [job(Tools()), job(Types()), job(Checkpatch(), 'checkpatch'), *_suites(given, wanted, targets), job(Guests())]
+	jobs = [job(Tools()), job(Types()), *(Job(Checkpatch(), main, w, _again(f'checkpatch{again}', given), note)
+		for w, again, note in _each_of_ours(given, wanted)), *_suites(given, wanted, targets), job(Guests())]
 	if wanted.patches:
 		jobs.append(Job(Kunit(), main, base, 'make kunit SERIES=none', '(no series)'))
 	jobs += [job(Sparse(), 'sparse'), job(Order(), 'order'), job(Cost(_ours(given)), 'cost'), job(Native())]
+	for other, again, note in _each_of_ours(given, wanted)[1:]:
+		jobs += [Job(check, main, other, _again(f'{check.name}{again}', given), note) for check in (Kunit(), Order())]
 	# The mutants break our series, whatever the user's is.
 	if wanted.patches and _ours(given):
 		jobs += _mutants('order', given, origin)

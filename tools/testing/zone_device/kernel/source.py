@@ -14,7 +14,9 @@ from host.files import REPO
 from host.messages import Error
 from kernel import base, series as patches
 
-OUR_SERIES = REPO / 'series'
+SERIES = REPO / 'series'
+# The one of them that is applied unless another is asked for.
+OUR_SERIES = SERIES / 'streaming'
 FEATURES = REPO / 'tools/testing/zone_device/features.sh'
 
 

@@ -11,7 +11,7 @@ from helper import REPO, TOOLS
 import commands
 import options as given
 from guest import target
-from kernel import overlay
+from kernel import overlay, series, source
 
 
 def options(path: Path) -> Set[str]:
@@ -43,6 +43,14 @@ class Project(unittest.TestCase):
 		for path in (p for p in TOOLS.rglob('*.py') if p.parent != TOOLS / 'tests'):
 			if path not in (TOOLS / 'options.py', TOOLS / 'host/process.py'):
 				self.assertNotRegex(path.read_text(), r'\bos\.(environ|getenv)|import .*\b(environ|getenv)\b', path)
+
+	def test_each_series_is_whole(self) -> None:
+		self.assertIn(source.OUR_SERIES, source.SERIES.iterdir())
+		for where in source.SERIES.iterdir():
+			patches = series.load(where)
+			self.assertEqual({p.name for p in patches}, {p.name for p in where.glob('*.patch')}, where)
+			for number, patch in enumerate(patches, 1):
+				self.assertIn(f'\nSubject: [PATCH {number}/{len(patches)}] '.encode(), patch.text, patch.name)
 
 	def test_spdx(self) -> None:
 		for path in [*TOOLS.rglob('*.py'), *TOOLS.rglob('*.sh'), *overlay.files().values()]:
