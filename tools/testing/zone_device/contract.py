@@ -88,6 +88,12 @@ def second_sides(lines: Iterable[str]) -> Dict[str, int]:
 	return {name: found.count(name) for name in dict.fromkeys(found)}
 
 
+def broken(contract: str, found: Iterable[Seen]) -> List[str]:
+	"""The promises of a contract that were not kept."""
+	names = {s.name for s in found if s.kept < s.of}
+	return [p.name for p in PROMISES if contract in p.by and p.name in names]
+
+
 def doubt(contract: str, found: Iterable[Seen]) -> str:
 	"""Why nothing can be said of promises, if so."""
 	by = ', '.join(n for n in CONTRACTS if n not in (BASE, UNKNOWN))

@@ -79,7 +79,8 @@ def _run_together(group: List[Tuple[int, Job, str]], digests: Dict[Plan, str],
 	wanted, compares, holds = group[0][1].trees()
 	with contextlib.ExitStack() as stack:
 		prepared = stack.enter_context((tree.with_base if compares else tree.alone)(wanted))
-		say(f'kernel: {prepared.describe()}')
+		say(f'kernel: {prepared.describe()}; contract: {prepared.contract}'
+			+ (', not complete' if prepared.partial else ''))
 		if not holds:
 			stack.close()
 		for place, job, key in group:

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
 """mutants = known breakages of our series, and who must notice each of them.
 
-A mutant is a patch in mutants/ that goes on top of the series. Above its diff
-stands what it breaks, and lines of the form
+A mutant is a patch in mutants/SERIES/ that goes on top of that series. Above its
+diff stands what it breaks, and lines of the form
 
 	Caught-by: kunit SUITE.TEST
+	Breaks: PROMISE
 	Target: x86_64-pointer
 
-Without a Target: it is x86_64. A Caught-by: of another kind than kunit is for
-another checker, which finds its mutants here.
+Without a Target: it is x86_64. With a Breaks: it breaks that promise and no
+other, and by a contract that does not have it nothing is wrong. A Caught-by: of
+another kind than kunit is for another checker, which finds its mutants here.
 """
 
+import dataclasses
 import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
+import contract as contracts
 from checks import Check
 from guest import boot, build
 from guest.target import MAIN, Target, TARGETS
@@ -35,10 +39,17 @@ class Mutant:
 	caught_by: Tuple[Tuple[str, str], ...]
 	missed_by: Tuple[str, ...]
 	target: Target
+	breaks: str = ''
+
+	@property
+	def series(self) -> Path:
+		return source.SERIES / self.path.parent.name
 
 	@property
 	def name(self) -> str:
-		return self.path.stem
+		"""One of another series than the default one says which."""
+		ours = self.series == source.OUR_SERIES
+		return self.path.stem if ours else f'{self.series.name}/{self.path.stem}'
 
 	def catchers(self, kind: str) -> List[str]:
 		return [what for k, what in self.caught_by if k == kind]
@@ -54,7 +65,7 @@ def read(path: Path) -> Mutant:
 	prose: List[str] = []
 	caught: List[Tuple[str, str]] = []
 	missed: List[str] = []
-	target = MAIN.name
+	target, breaks = MAIN.name, ''
 	for line in path.read_text().splitlines():
 		if line.startswith(('diff ', '--- ')):
 			break
@@ -64,30 +75,35 @@ def read(path: Path) -> Mutant:
 			caught.append((kind, what))
 		elif key == 'Missed-by':
 			missed.append(value)
+		elif key == 'Breaks':
+			breaks = value
 		elif key == 'Target':
 			target = value
 		elif line.strip():
 			prose.append(line.strip())
 	if not caught or target not in TARGETS:
 		raise Error(f'{path.name}: a mutant says Caught-by:, and a Target: that there is')
-	return Mutant(path, ' '.join(prose), tuple(caught), tuple(missed), TARGETS[target])
+	if breaks and breaks not in (p.name for p in contracts.PROMISES):
+		raise Error(f'{path.name}: Breaks: {breaks}: there is no such promise')
+	return Mutant(path, ' '.join(prose), tuple(caught), tuple(missed), TARGETS[target], breaks)
 
 
 def load(kind: str, names: Sequence[str] = ('*',)) -> List[Mutant]:
-	"""The mutants that a checker of that kind must catch, ordered by target
-	so that one's build is the next one's start."""
-	found = [read(p) for p in sorted(DIRECTORY.glob('*.patch'))]
+	"""The mutants that a checker of that kind must catch, ordered by series and
+	target, so that one's build is the next one's start."""
+	found = [read(p) for p in sorted(DIRECTORY.glob('*/*.patch'))]
 	found = [m for m in found if m.catchers(kind)
 		and any(fnmatch.fnmatchcase(m.name, n) for n in names)]
 	if not found:
 		raise Error(f'MUTANTS={" ".join(names)}: no such mutant in {DIRECTORY.relative_to(REPO)}')
-	return sorted(found, key=lambda m: (m.target.name, m.name))
+	return sorted(found, key=lambda m: (m.series != source.OUR_SERIES, m.target.name, m.name))
 
 
 def plan(mutant: Mutant, origin: source.Source) -> tree.Plan:
-	"""Our series with the mutant on top. One slot serves all of them: they
+	"""Its series with the mutant on top. One slot serves all of a series: they
 	differ in a file or two, so each is a short build."""
-	return tree.plan(origin, series=source.OUR_SERIES, extra=[mutant.path], slot='mutant')
+	slot = 'mutant' if mutant.series == source.OUR_SERIES else f'mutant-{mutant.series.name}'
+	return tree.plan(origin, series=mutant.series, extra=[mutant.path], slot=slot)
 
 
 class KunitMutant(Check):
@@ -113,4 +129,15 @@ class KunitMutant(Check):
 			what = f'caught by {expected}' + (f' and {len(others)} more' if others else '')
 		else:
 			what = f'NOT CAUGHT by {expected}; seen: {", ".join(seen) or found.problem or "nothing"}'
-		return self.mutant.outcome(self.name, expected in seen, what)
+		wrong = self._of_promises(tree, target, found) if expected in seen and self.mutant.breaks else ''
+		return self.mutant.outcome(self.name, expected in seen and not wrong, f'{what}{wrong}')
+
+	def _of_promises(self, tree: Tree, target: Target, found: Outcome) -> str:
+		"""What is wrong with the promise that it is said to break, if anything."""
+		broken = contracts.broken(found.contract, found.seen)
+		if broken != [self.mutant.breaks]:
+			return f'; BREAKS {", ".join(broken) or "no promise"}, NOT {self.mutant.breaks} ALONE'
+		without = boot.boot(dataclasses.replace(tree, contract=contracts.BASE), target, timeout=120)
+		if not without.ok:
+			return f'; FAILS WITHOUT THE PROMISE: {", ".join(n for n, _ in without.failures) or without.problem}'
+		return ''
