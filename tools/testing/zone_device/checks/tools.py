@@ -64,7 +64,7 @@ class Guests(Check):
 
 
 class Types(Check):
-	"""mypy --strict."""
+	"""mypy --strict, on the tools and on their tests."""
 
 	name = 'mypy'
 	holds = False
@@ -76,8 +76,8 @@ class Types(Check):
 		log = cache.directory() / 'tmp/mypy.log'
 		log.parent.mkdir(parents=True, exist_ok=True)
 		cache.remove(log)
-		status = process.run([mypy, '--strict', '--no-error-summary', f'--cache-dir={log.parent}/mypy', '__main__.py'],
-			cwd=HERE, log=log, label='mypy')
+		status = process.run([mypy, '--strict', '--no-error-summary', f'--cache-dir={log.parent}/mypy', '__main__.py',
+			*sorted(HERE.glob('tests/*.py'))], cwd=HERE, log=log, label='mypy')
 		lines = [l for l in files.tail(log, 1000) if l.strip()]
 		return Outcome(self.name, '', passed=int(not status), failed=int(bool(status)),
 			failures=[('mypy --strict', lines)] if status else [], cases=[('mypy', 'FAIL' if status else 'PASS')])

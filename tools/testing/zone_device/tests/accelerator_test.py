@@ -5,6 +5,7 @@ import os
 import subprocess
 import unittest
 from pathlib import Path
+from typing import ContextManager, Tuple
 from unittest import mock
 
 from helper import Case
@@ -16,21 +17,22 @@ X86 = target.TARGETS['x86_64']
 
 @unittest.skipUnless(os.uname().machine == 'x86_64', 'KVM is tried for x86_64 guests only')
 class Accel(Case):
+	device = True
+
 	def setUp(self) -> None:
 		super().setUp()
 		self.cache.mkdir()
 		self.bin = self.dir / 'bin'
 		self.bin.mkdir()
 		os.environ['PATH'] = f'{self.bin}:{os.environ["PATH"]}'
-		for patch in (mock.patch.object(accel, 'PROBE_SECONDS', 0.5),
+		patches: Tuple[ContextManager[object], ...] = (mock.patch.object(accel, 'PROBE_SECONDS', 0.5),
 				mock.patch.object(accel, '_said', set()),
 				mock.patch('os.path.exists', lambda p: self.device if p == '/dev/kvm'
 					else Path(p).exists()),
 				mock.patch('os.access', lambda p, m: self.device if p == '/dev/kvm'
-					else Path(p).exists())):
-			patch.start()
-			self.addCleanup(patch.stop)
-		self.device = True
+					else Path(p).exists()))
+		for patch in patches:
+			self.enterContext(patch)
 
 	def qemu(self, boots: str) -> None:
 		path = self.bin / 'qemu-system-x86_64'

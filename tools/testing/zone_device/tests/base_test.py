@@ -13,7 +13,7 @@ from front_test import works
 from helper import Case, fake_kernel, Front, patch_text
 
 from host.messages import Error
-from kernel import apt, base, source, tree
+from kernel import apt, source
 
 APT = '''#!/bin/sh
 for a; do case $a in

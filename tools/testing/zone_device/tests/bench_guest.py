@@ -13,12 +13,17 @@ from bench import guests as guest, result as bench_result
 from bench.model import Sample
 from bench.watch import Watcher
 from guest import boot, build
+from guest.target import Target
+from kernel.tree import Tree
 
 SIZE = guest.GIB
 ROUNDS = 2
 
 
 class Guest(unittest.TestCase):
+	tree: Tree
+	target: Target
+
 	@classmethod
 	def setUpClass(cls) -> None:
 		stack = contextlib.ExitStack()

@@ -3,8 +3,9 @@
 
 import copy
 import json
+import subprocess
 import unittest
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 from unittest import mock
 
 from helper import Case, REPO
@@ -16,8 +17,6 @@ from bench.model import (AGAIN, ALL, Cost, FIRST, LOOP, PRINTED, Published, Resu
 from bench.result import REVIEWED
 from bench.stats import Ratio
 from bench.watch import Watcher
-from guest import boot, build
-from guest import boot
 from host.messages import Error
 from outcome import Outcome
 
@@ -299,30 +298,30 @@ class Words(unittest.TestCase):
 
 
 class Machine(Case):
-	def plan(self, available: int, kvm: bool = True, size: str = '') -> bench.Plan:
+	def sizes(self, available: int, kvm: bool = True, size: str = '') -> bench.Plan:
 		return bench.plan(available * GIB, kvm, size, None, None)
 
 	def test_as_published_where_there_is_room(self) -> None:
-		found = self.plan(32)
+		found = self.sizes(32)
 		self.assertEqual((found.author, found.reviewer, found.boots, found.rounds, found.scaled),
 			(100 * GIB, 64 * GIB, 6, 30, ''))
 
 	def test_scaled_and_said_so(self) -> None:
-		found = self.plan(6)
+		found = self.sizes(6)
 		self.assertEqual((found.author, found.reviewer), (60 * GIB, 38 * GIB))
 		self.assertIn('6 GiB of memory are available', found.scaled)
 
 	def test_less_will_do_without_kvm(self) -> None:
-		found = self.plan(32, kvm=False)
+		found = self.sizes(32, kvm=False)
 		self.assertEqual((found.author, found.boots), (16 * GIB, 1))
 		self.assertIn('no KVM', found.scaled)
 
 	def test_what_cannot_be(self) -> None:
 		for size, words in (('2000G', 'need .* of memory'), ('x', 'not a size'), ('1M', 'at least 1 GiB')):
 			with self.assertRaisesRegex(Error, words):
-				self.plan(8, size=size)
+				self.sizes(8, size=size)
 		with self.assertRaisesRegex(Error, 'may use'):
-			self.plan(1)
+			self.sizes(1)
 
 	def test_sides_take_turns(self) -> None:
 		self.assertEqual(bench._order(3), [0, 1, 1, 0, 0, 1])
@@ -382,9 +381,10 @@ class Series(Case):
 	def test_size(self) -> None:
 		self.assertOneSentence(self.bench(SIZE='9000T'), 'SIZE=9000T')
 
-	def bench(self, **variables: str) -> Any:
+	def bench(self, **variables: object) -> 'subprocess.CompletedProcess[str]':
 		kdir = self.dir / 'linux'
-		return self.make('bench', KDIR=kdir if kdir.exists() else self.kernel(), **variables)
+		given: Dict[str, Any] = {'KDIR': kdir if kdir.exists() else self.kernel(), **variables}
+		return self.make('bench', **given)
 
 
 class Compare(Case):
@@ -429,8 +429,10 @@ class Compare(Case):
 
 	def test_a_damaged_result(self) -> None:
 		whole = json.loads(json.dumps(result(cost=COST).as_json()))
-		for path, value in ((['sides'], None), (['rows', 0, 'ratio', 'low'], 'x'), (['rows', 0, 'what'], 'x'),
-				(['samples', 0], {}), (['cost', 'tables', 0, 'rows', 0], ['x', 1.0]), (['says'], 'x')):
+		wrong: List[Tuple[List[Any], object]] = [(['sides'], None), (['rows', 0, 'ratio', 'low'], 'x'),
+			(['rows', 0, 'what'], 'x'), (['samples', 0], {}), (['says'], 'x'),
+			(['cost', 'tables', 0, 'rows', 0], ['x', 1.0])]
+		for path, value in wrong:
 			found = copy.deepcopy(whole)
 			place = found
 			for step in path[:-1]:

@@ -7,12 +7,14 @@ import os
 import subprocess
 import unittest
 from pathlib import Path
+from typing import Any
 
 from helper import asked
 
 import report
 from guest import boot, build, target
 from host import cache
+from kernel.tree import Tree
 from outcome import Outcome
 
 X86 = target.TARGETS['x86_64']
@@ -21,6 +23,9 @@ PANIC = 'panic_on_taint=0x40000'
 
 
 class Guest(unittest.TestCase):
+	tree: Tree
+	target: target.Target
+
 	@classmethod
 	def setUpClass(cls) -> None:
 		stack = contextlib.ExitStack()
@@ -28,8 +33,8 @@ class Guest(unittest.TestCase):
 		cls.tree, cls.target = stack.enter_context(asked(X86))
 		build.build(cls.tree, cls.target)
 
-	def boot(self, **kwargs: object) -> Outcome:
-		return boot.boot(self.tree, self.target, **kwargs)  # type: ignore[arg-type]
+	def boot(self, **kwargs: Any) -> Outcome:
+		return boot.boot(self.tree, self.target, **kwargs)
 
 	def assertNoGuest(self) -> None:
 		image = str(self.tree.build_dir(X86.name))

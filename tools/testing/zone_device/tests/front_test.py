@@ -11,18 +11,16 @@ import subprocess
 import sys
 import time
 import unittest
-from pathlib import Path
+from typing import Any
 from unittest import mock
-from typing import List
 
 from helper import AS_NOBODY_SPECIAL, Case, fake_kernel, Front, MM_INIT, patch_text, REPO, snapshot, TOOLS
 
 import judge
 from checks import Check
 from guest.target import MAIN, Target
-from host import files, locks, packages, process
+from host import files, locks, packages
 from host.messages import Error
-from kernel import tree
 from kernel.tree import Tree
 from outcome import Outcome
 
@@ -79,7 +77,7 @@ class BadInput(Front):
 
 	def test_read_only_kdir_is_as_good_as_any(self) -> None:
 		subprocess.run(['chmod', '-R', 'a-w', self.kdir], check=True)
-		self.addCleanup(subprocess.run, ['chmod', '-R', 'u+w', self.kdir])
+		self.addCleanup(lambda: subprocess.run(['chmod', '-R', 'u+w', self.kdir]))
 		before = snapshot(self.kdir)
 		self.assertWorks(before=AS_NOBODY_SPECIAL)
 		self.assertEqual(snapshot(self.kdir), before)
@@ -125,11 +123,10 @@ class BadInput(Front):
 @unittest.skipUnless(works('unshare', '-m', 'mount', '-t', 'tmpfs', 'none', '/mnt'),
 	'mounting a small disk is not permitted')
 class FullDisk(Front):
-	def on_small_disk(self, size: str, **variables: object) -> 'subprocess.CompletedProcess[str]':
+	def on_small_disk(self, size: str, **variables: Any) -> 'subprocess.CompletedProcess[str]':
 		self.cache.mkdir(exist_ok=True)
 		script = f'mount -t tmpfs -o size={size} none {self.cache} && exec "$@"'
-		return self.make('kunit', before=['unshare', '-m', 'sh', '-c', script, '-'],
-			**{'KDIR': self.kdir, **variables})
+		return self.kunit(before=['unshare', '-m', 'sh', '-c', script, '-'], **variables)
 
 	def test_while_copying(self) -> None:
 		(self.kdir / 'mm/big.c').write_bytes(b'x' * (8 << 20))

@@ -12,7 +12,7 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 TOOLS = Path(__file__).resolve().parents[1]
 REPO = TOOLS.parents[2]
@@ -193,10 +193,11 @@ class Front(Case):
 		os.environ.update(TARGETS='uml', SERIES='none')
 		self.kdir = self.kernel()
 
-	def kunit(self, **variables: object) -> 'subprocess.CompletedProcess[str]':
-		return self.make('kunit', **{'KDIR': self.kdir, **variables})
+	def kunit(self, **variables: Any) -> 'subprocess.CompletedProcess[str]':
+		variables.setdefault('KDIR', self.kdir)
+		return self.make('kunit', **variables)
 
-	def assertWorks(self, **variables: object) -> None:
+	def assertWorks(self, **variables: Any) -> None:
 		done = self.kunit(**variables)
 		self.assertEqual(done.returncode, 0, done.stdout)
 		self.assertRegex(done.stdout, r'uml +1 +0 +0 .*ok')

@@ -2,7 +2,6 @@
 """Logs of real boots, and the verdicts and tables that come of them."""
 
 import json
-import os
 import unittest
 from typing import List
 from xml.etree import ElementTree

@@ -3,6 +3,7 @@
 
 import os
 import unittest
+from typing import Any, Dict, Sequence
 
 from helper import Front, patch_text, REPO, snapshot
 
@@ -10,16 +11,18 @@ from guest.target import Toolchain
 
 
 class Options(Front):
-	def refused(self, *words: str, command: str = 'kunit', arguments: 'tuple[str, ...]' = (),
-		    **variables: object) -> None:
+	def refused(self, *words: str, command: str = 'kunit', arguments: Sequence[str] = (),
+		    **variables: Any) -> None:
 		before = snapshot(self.dir)
-		self.assertOneSentence(self.make(command, *arguments, **{'KDIR': self.kdir, **variables}), *words)
+		variables.setdefault('KDIR', self.kdir)
+		self.assertOneSentence(self.make(command, *arguments, **variables), *words)
 		self.assertEqual(snapshot(self.dir), before)
 
 	def test_numbers(self) -> None:
 		for name in ('TIMEOUT', 'JOBS', 'ROUNDS', 'BOOTS'):
 			for value in ('abc', '0', '-1', '1.5', '²', '9' * 400):
-				self.refused(f'{name}={value} is not a number', **{name: value})
+				variables: Dict[str, Any] = {name: value}
+				self.refused(f'{name}={value} is not a number', **variables)
 		self.refused('SERIES_UPTO=x is not a number', command='bench-native', SERIES_UPTO='x')
 
 	def test_an_input_is_not_overwritten(self) -> None:
@@ -27,7 +30,8 @@ class Options(Front):
 		series.write_text(patch_text(5, 'five'))
 		os.environ['SERIES'] = str(series)
 		for name in ('JSON', 'JUNIT', 'HTML'):
-			self.refused('would overwrite', 'SERIES=', **{name: series})
+			variables: Dict[str, Any] = {name: series}
+			self.refused('would overwrite', 'SERIES=', **variables)
 		(self.dir / 'link').symlink_to(series)
 		self.refused('would overwrite', 'SERIES=', JSON=self.dir / 'link')
 		self.refused('lies in, KDIR=', JSON=self.kdir / 'mm/mm_init.c')

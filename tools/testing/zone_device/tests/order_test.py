@@ -40,33 +40,33 @@ class Image(Case):
 		(self.dir / 'code.c').write_text(SOURCE)
 		subprocess.run(['gcc', '-g', '-O2', '-static', '-fno-pie', '-no-pie', '-o', 'image', 'code.c'],
 			cwd=self.dir, check=True)
-		self.kernel = Kernel(self.dir / 'image', self.dir)
+		self.image = Kernel(self.dir / 'image', self.dir)
 
 	def test_symbols_and_values(self) -> None:
-		self.assertEqual(self.kernel.value('vmemmap_base'), 0xffffea0000000000)
-		self.assertEqual(self.kernel.value('zd_note_page_size'), 64)
-		self.assertIsNone(self.kernel.find('nothing_of_the_kind'))
+		self.assertEqual(self.image.value('vmemmap_base'), 0xffffea0000000000)
+		self.assertEqual(self.image.value('zd_note_page_size'), 64)
+		self.assertIsNone(self.image.find('nothing_of_the_kind'))
 		with self.assertRaisesRegex(Error, 'no symbol nothing_of_the_kind'):
-			self.kernel.need('nothing_of_the_kind')
+			self.image.need('nothing_of_the_kind')
 
 	def test_inlined_code_is_found_by_debug_info(self) -> None:
-		watched = self.kernel.need('watched')
-		found = self.kernel.ranges_of('prep_compound_head', self.kernel.family(watched, 1))
+		watched = self.image.need('watched')
+		found = self.image.ranges_of('prep_compound_head', self.image.family(watched, 1))
 		self.assertTrue(found)
 		for start, end, function in found:
 			self.assertEqual(function.name, 'watched')
 			self.assertTrue(watched.addr <= start < end <= watched.end)
 
 	def test_callees(self) -> None:
-		self.assertIn('helper', [s.name for s in self.kernel.callees(self.kernel.need('watched'))])
+		self.assertIn('helper', [s.name for s in self.image.callees(self.image.need('watched'))])
 
 	def test_descriptions_name_symbol_offset_file_and_line(self) -> None:
-		watched = self.kernel.need('watched')
-		self.assertRegex(self.kernel.describe(watched.addr + 1), r'^watched\+0x1 \(code\.c:\d+')
+		watched = self.image.need('watched')
+		self.assertRegex(self.image.describe(watched.addr + 1), r'^watched\+0x1 \(code\.c:\d+')
 
 	def test_report_names_pfn_and_offset(self) -> None:
-		watched = self.kernel.need('watched').addr
-		result = order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.kernel, True, entered=1,
+		watched = self.image.need('watched').addr
+		result = order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.image, True, entered=1,
 			totals={'partial-page': 3, 'empty-drain': 1})
 		result.found.append(order.Found('partial-page', 'watched', watched, watched + 1,
 			0xffffea0000000000 + 64 * 0x100 + 8, 0, 0))
@@ -78,12 +78,12 @@ class Image(Case):
 		self.assertFalse(result.ok)
 
 	def test_nothing_to_see_is_said_and_is_no_failure(self) -> None:
-		result = order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.kernel, entered=5)
+		result = order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.image, entered=5)
 		self.assertIn('nothing non-temporal was seen', order.summary(result))
 		self.assertTrue(result.ok)
 
 	def test_a_run_in_which_nothing_was_watched_fails(self) -> None:
-		self.assertFalse(order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.kernel).ok)
+		self.assertFalse(order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.image).ok)
 
 
 def _table(name: str, instructions: int) -> cost.Table:

@@ -90,6 +90,9 @@ PAGE = 64
 
 @unittest.skipUnless(shutil.which('gcc'), 'needs gcc')
 class Rules(unittest.TestCase):
+	dir: Path
+	qemu: Path
+
 	@classmethod
 	def setUpClass(cls) -> None:
 		cls.dir = Path(tempfile.mkdtemp(prefix='zone_device-test-'))

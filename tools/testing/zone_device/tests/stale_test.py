@@ -5,7 +5,7 @@ of it, or nothing."""
 import os
 import subprocess
 import unittest
-from typing import List
+from typing import Callable, List
 from unittest import mock
 
 from helper import Front, MM_INIT, patch_text
@@ -65,15 +65,18 @@ class Stale(Front):
 		put, drop = mirror._Place.put, mirror._Place.drop
 		calls: List[str] = []
 
-		def count(place: mirror._Place, when: int) -> None:
-			if place._top.name == which:
-				calls.append(which)
-				if len(calls) > when:
-					raise KeyboardInterrupt()
+		def counted(do: Callable[..., None], when: int) -> Callable[..., None]:
+			def method(place: mirror._Place, *args: object, **kwargs: object) -> None:
+				if place._top.name == which:
+					calls.append(which)
+					if len(calls) > when:
+						raise KeyboardInterrupt()
+				do(place, *args, **kwargs)
+			return method
 		for when in (3, 12):
 			calls.clear()
-			with mock.patch.object(mirror._Place, 'put', lambda p, *a, **k: (count(p, when), put(p, *a, **k))), \
-					mock.patch.object(mirror._Place, 'drop', lambda p, n: (count(p, when), drop(p, n))):
+			with mock.patch.object(mirror._Place, 'put', counted(put, when)), \
+					mock.patch.object(mirror._Place, 'drop', counted(drop, when)):
 				with self.assertRaises(KeyboardInterrupt):
 					self.prepare(series='none')
 		subprocess.run(['rm', '-r', self.kdir], check=True)

@@ -14,7 +14,6 @@ from typing import List
 from helper import Case, Front
 
 from bench.watch import Watcher
-from guest import plugin
 from host import locks
 from kernel import tree
 

@@ -53,7 +53,7 @@ class Prepare(Case):
 	def test_a_source_without_write_permission(self) -> None:
 		kdir = self.kernel()
 		subprocess.run(['chmod', '-R', 'a-w', kdir], check=True)
-		self.addCleanup(subprocess.run, ['chmod', '-R', 'u+w', kdir])
+		self.addCleanup(lambda: subprocess.run(['chmod', '-R', 'u+w', kdir]))
 		made = self.of(kdir, series=self.series(patch_text(5, 'five')))
 		self.assertIn('five\n', (made.src / 'mm/mm_init.c').read_text())
 		again = self.of(kdir, series='none')
