@@ -303,7 +303,7 @@ static void flushcache_inline(struct kunit *test)
 static void flushcache_any(struct kunit *test)
 {
 	flushcache_fixed(test, ZD_PROMISE_flushcache_any, 1,
-			 "transfers at any alignment that streamed in full, inline");
+			 "transfers that streamed in full, inline");
 }
 
 /*

@@ -22,7 +22,7 @@ struct zd_streaming_case {
 
 static const struct zd_streaming_case zd_streaming_cases[] = {
 	{ "order 0",		 MEMORY_DEVICE_FS_DAX,	0, false },
-	{ "order 1",		 MEMORY_DEVICE_PRIVATE,	1, false },
+	{ "order 2",		 MEMORY_DEVICE_PRIVATE,	2, false },
 	{ "order 9",		 MEMORY_DEVICE_GENERIC,	9, false },
 	{ "order 9, full memmap", MEMORY_DEVICE_GENERIC, 9, true },
 };

@@ -116,6 +116,7 @@ def table(contract: str, partial: bool, found: Iterable[Seen]) -> List[List[str]
 		kept = all(s.kept == s.of for s in evidence)
 		what = 'not judged' if not evidence else 'kept' if kept else \
 			'BROKEN' if made and not partial else 'not yet' if made else 'not kept'
-		rows.append([promise.name, 'yes' if made else '-', what,
-			'; '.join(f'{s.kept} of {s.of} {s.what}' for s in evidence)])
+		said = [f'{s.kept} of {s.of} {s.what}' for s in evidence] or ['']
+		rows.append([promise.name, 'yes' if made else '-', what, said[0]])
+		rows += [['', '', '', more] for more in said[1:]]
 	return rows

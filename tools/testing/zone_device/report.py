@@ -3,6 +3,7 @@
 for machines."""
 
 import json
+import re
 from typing import Any, Dict, List, Sequence
 from xml.etree import ElementTree
 
@@ -16,7 +17,8 @@ FORMAT = 'zone-device-outcomes 1'
 # A failed test's own words; beyond this the log has the rest.
 LINES_SHOWN = 15
 FAILURES_SHOWN = 10
-NAMES_SHOWN = 4
+# Of the names of skipped tests.
+NAMES_WIDTH = 80
 
 
 def align(rows: Sequence[Sequence[str]], left: int = 1, last: str = 'right') -> List[str]:
@@ -59,16 +61,24 @@ def table(outcomes: Sequence[Outcome]) -> List[str]:
 	return align(rows, 1, 'left')
 
 
+def _reason(reason: str) -> str:
+	"""Without the numbers, which the table of promises adds up."""
+	return re.sub(r'^(promise \w+ is [^:]*): .*', r'\1', reason)
+
+
 def skips(outcomes: Sequence[Outcome]) -> List[str]:
 	reasons: Dict[str, List[str]] = {}
 	for o in outcomes:
 		for name, reason in o.skips:
-			reasons.setdefault(reason, []).append(f'{o.subject}: {name}')
+			reasons.setdefault(_reason(reason), []).append(f'{o.subject}: {name}')
 	lines = []
 	for reason, names in reasons.items():
-		more = f' and {len(names) - NAMES_SHOWN} more' if len(names) > NAMES_SHOWN else ''
 		lines.append(f'skipped {len(names)}: {reason}')
-		lines.append(f'    {", ".join(names[:NAMES_SHOWN])}{more}')
+		shown = 1
+		while shown < len(names) and len(', '.join(names[:shown + 1])) < NAMES_WIDTH:
+			shown += 1
+		more = f' and {len(names) - shown} more' if len(names) > shown else ''
+		lines.append(f'    {", ".join(names[:shown])}{more}')
 	lines += [f'cannot judge {o.title}: {o.unknown}' for o in outcomes if o.unknown]
 	return lines
 
@@ -164,8 +174,8 @@ def compare(paths: Sequence[str], results: Sequence[Dict[str, Any]]) -> List[str
 			{n: f'{v:.2f}' for n, v in second[title].figures.items()})
 	kept = [['promise', 'A', 'B']]
 	for title in (t for t in first if t in second):
-		one, other = ({r[0]: f'{r[1]}, {r[2]}: {r[3]}' for r in contracts.table(o.contract, o.partial, o.seen)[1:]}
-			if o.seen else {} for o in (first[title], second[title]))
+		one, other = ({r[0]: f'{r[1]}, {r[2]}: {r[3]}' for r in contracts.table(o.contract, o.partial, o.seen)[1:]
+			if r[0]} if o.seen else {} for o in (first[title], second[title]))
 		kept += _different(title, one, other)
 	found = [t for t in (rows, kept, tests, figures) if len(t) > 1]
 	return [l for part in found for l in (*align(part, 3), '')] if found else ['they do not differ']
