@@ -36,13 +36,12 @@ def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> L
 	jobs that need it. Raises Error."""
 	if not jobs:
 		return []
-	project = store.project()
-	digests: Dict[Plan, str] = {}
+	keys = _Keys()
 	found: Dict[int, Outcome] = {}
 	open_jobs: List[Tuple[int, Job, str]] = []
 	for place, job in enumerate(jobs):
 		try:
-			key = _key_of(job, project, digests)
+			key = keys.of(job)
 		except (Error, OSError) as err:
 			if not keep_going:
 				raise
@@ -57,7 +56,7 @@ def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> L
 	for _trees, jobs_of_one in groupby(open_jobs, lambda o: o[1].trees()):
 		group = list(jobs_of_one)
 		try:
-			_run_together(group, digests, found)
+			_run_together(group, keys, found)
 		except (Error, OSError) as err:
 			if not keep_going:
 				raise
@@ -67,14 +66,27 @@ def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> L
 	return [found[place] for place in sorted(found)]
 
 
-def _key_of(job: Job, project: str, digests: Dict[Plan, str]) -> str:
-	if job.plan not in digests:
-		digests[job.plan] = tree.digest(job.plan)
-	return store.key([project, digests[job.plan], store.facts(job.target), job.check.name,
-		job.check.depends_on()])
+class _Keys:
+	"""What outcomes are kept by; what jobs share of it is found out once a run."""
+
+	def __init__(self) -> None:
+		self._project = store.project()
+		self._digests: Dict[Plan, str] = {}
+		self._facts: Dict[Target, List[object]] = {}
+
+	def digest(self, plan: Plan) -> str:
+		if plan not in self._digests:
+			self._digests[plan] = tree.digest(plan)
+		return self._digests[plan]
+
+	def of(self, job: Job) -> str:
+		digest = self.digest(job.plan)
+		if job.target not in self._facts:
+			self._facts[job.target] = store.facts(job.target)
+		return store.key([self._project, digest, self._facts[job.target], job.check.name, job.check.depends_on()])
 
 
-def _run_together(group: List[Tuple[int, Job, str]], digests: Dict[Plan, str],
+def _run_together(group: List[Tuple[int, Job, str]], keys: _Keys,
 		  found: Dict[int, Outcome]) -> None:
 	wanted, compares, holds = group[0][1].trees()
 	with contextlib.ExitStack() as stack:
@@ -85,7 +97,7 @@ def _run_together(group: List[Tuple[int, Job, str]], digests: Dict[Plan, str],
 			stack.close()
 		for place, job, key in group:
 			# One that was changed in between is not what the key is of.
-			found[place] = _ask(job, prepared, key if prepared.digest == digests[wanted] else '')
+			found[place] = _ask(job, prepared, key if prepared.digest == keys.digest(wanted) else '')
 
 
 def _ask(job: Job, prepared: Tree, key: str) -> Outcome:

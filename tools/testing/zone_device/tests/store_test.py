@@ -105,6 +105,13 @@ class Loop(Case):
 				judge.run([judge.Job(check, TARGETS['uml'], self.plan())])
 			self.assertEqual(check.calls, calls, outcome)
 
+	def test_a_target_is_looked_at_once(self) -> None:
+		"""That asks compilers and QEMU for their versions."""
+		jobs = [judge.Job(Asked(Outcome('asked', n, passed=1)), TARGETS['uml'], self.plan()) for n in ('x', 'y')]
+		with mock.patch.object(store, 'facts', side_effect=store.facts) as facts:
+			judge.run([*jobs, judge.Job(Asked(Outcome('asked', 'z', passed=1)), TARGETS['x86_64'], self.plan())])
+		self.assertEqual([c.args[0].name for c in facts.call_args_list], ['uml', 'x86_64'])
+
 	def test_a_tree_that_is_changed_meanwhile(self) -> None:
 		"""After it was looked at for what is known, before it is prepared."""
 		kdir, digest = Path(os.environ['KDIR']), tree.digest
