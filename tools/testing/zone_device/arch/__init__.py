@@ -25,8 +25,10 @@ class Arch:
 	# What uname(2) calls a machine that can run it without emulation.
 	machine: str = ''
 	cross_compile: str = ''
-	# Sources that include the headers which a series touches, for sparse.
-	anchors: Tuple[str, ...] = ('mm/mm_init.c',)
+	# Sources of its own that the copy to the memmap may be in.
+	copy_sources: Tuple[str, ...] = ()
+	# What has code of the kernel keep the stack as user space does, by compiler.
+	user_stack: Tuple[Tuple[str, str], ...] = ()
 	# The functions by which interrupts and exceptions enter the kernel, for
 	# the QEMU plugin; '' where it cannot follow calls.
 	entries: str = ''

@@ -9,6 +9,9 @@ ARCH = Arch('x86_64', 'bzImage', 'arch/x86/boot/bzImage',
 	# objtool reads the object files that it checks.
 	needs=(Need('gelf.h', 'libelf-dev'), Need('qemu-system-x86_64', 'qemu-system-x86')),
 	qemu='qemu-system-x86_64', qemu_args=('-smp 2', '-cpu max', '-m 2G'), machine='x86_64',
-	anchors=('mm/mm_init.c', 'arch/x86/lib/usercopy_64.c'),
+	# __memcpy_flushcache() is there.
+	copy_sources=('arch/x86/lib/usercopy_64.c',),
+	# Aligned for SSE, which libc uses.
+	user_stack=(('gcc', '-mpreferred-stack-boundary=4'), ('clang', '-mstack-alignment=16')),
 	entries=r'asm_(?:exc|sysvec)_\w+',
 	entry_tables=('irq_entries_start', 'spurious_entries_start'))

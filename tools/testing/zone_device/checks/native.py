@@ -33,14 +33,13 @@ HERE = REPO / 'tools/testing/zone_device/native'
 # Never booted: its build directory is the place for what is compiled here.
 TARGET = Target('native', dataclasses.replace(MAIN.arch, goal='mm/mm_init.o', image='mm/mm_init.o'), (), ('native',))
 CONFIG = CONFIGS / 'native.config'
-# The tree's text; __memcpy_flushcache() is in the second.
-TEXT = ('mm/mm_init.c', 'arch/x86/lib/usercopy_64.c')
+# The tree's text.
+TEXT = ('mm/mm_init.c', *TARGET.arch.copy_sources)
 PROGRAM = ('main.c', 'check.c', 'bench.c', 'limits.c', 'kernel_stubs.c')
 PACKAGES = [*packages.TREE, *packages.BUILD, packages.GCC,
 	packages.Need('gelf.h', 'libelf-dev')]
 
-# The stack of a program is aligned for SSE, which libc uses; a section for
-# each function lets the linker find out which are needed.
+# A section for each function lets the linker find out which are needed.
 USER_FLAGS = ('-w', '-ffunction-sections', '-fdata-sections')
 SANITIZE = ('-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-g')
 # The sanitizers' tables of globals would keep all code alive.
@@ -165,10 +164,10 @@ def _do(command: Sequence[object], cwd: Path) -> str:
 
 
 def _text_flags(target: Target, sanitize: bool) -> List[str]:
-	clang = 'clang' in target.toolchain.compiler
-	flags = [*USER_FLAGS, '-mstack-alignment=16' if clang else '-mpreferred-stack-boundary=4']
+	kind = 'clang' if 'clang' in target.toolchain.compiler else 'gcc'
+	flags = [*USER_FLAGS, *(flag for compiler, flag in target.arch.user_stack if compiler == kind)]
 	if sanitize:
-		flags += [*SANITIZE, *SANITIZE_TEXT['clang' if clang else 'gcc']]
+		flags += [*SANITIZE, *SANITIZE_TEXT[kind]]
 	return flags
 
 
