@@ -34,6 +34,11 @@ class Arch:
 	entries: str = ''
 	# Tables of such entries, one instruction sequence after the other.
 	entry_tables: Tuple[str, ...] = ()
+	# What ends each of them, and what may fill the room up to the next.
+	entry_end: str = ''
+	entry_padding: Tuple[str, ...] = ()
+	# More for the command line of a kernel that the plugin looks into.
+	plugin_args: Tuple[str, ...] = ()
 
 
 ARCHES: Dict[str, Arch] = {a.name: a for a in (

@@ -14,4 +14,7 @@ ARCH = Arch('x86_64', 'bzImage', 'arch/x86/boot/bzImage',
 	# Aligned for SSE, which libc uses.
 	user_stack=(('gcc', '-mpreferred-stack-boundary=4'), ('clang', '-mstack-alignment=16')),
 	entries=r'asm_(?:exc|sysvec)_\w+',
-	entry_tables=('irq_entries_start', 'spurious_entries_start'))
+	entry_tables=('irq_entries_start', 'spurious_entries_start'),
+	entry_end='jmp', entry_padding=('int3', 'nop', 'xchg'),
+	# With five levels of page tables the memmap would be elsewhere.
+	plugin_args=('no5lvl',))

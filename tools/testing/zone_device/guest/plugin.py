@@ -20,9 +20,8 @@ from outcome import Outcome
 
 SOURCES = REPO / 'tools/testing/zone_device/plugin'
 FLAGS = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-fPIC', '-shared', '-fvisibility=hidden']
-# The address of each symbol must be that in vmlinux; with five levels of page
-# tables the memmap would be elsewhere.
-KERNEL_ARGS = ('nokaslr', 'no5lvl')
+# The address of each symbol must be that in vmlinux.
+KERNEL_ARGS = ('nokaslr',)
 # Not looked into: what another task does meanwhile, and what happens to be
 # done or not to be done before that; a probe's work is not the kernel's.
 SUSPENDS = ('__schedule', '__cond_resched', 'optimized_callback')
@@ -92,10 +91,10 @@ def _stubs(kernel: Kernel, arch: Arch) -> List[int]:
 		fresh = True
 		for addr, text in kernel.disassemble(table.addr, table.end):
 			word = text.split()[0] if text.split() else ''
-			if fresh and word not in ('int3', 'nop', 'xchg'):
+			if fresh and word not in arch.entry_padding:
 				found.append(addr)
 				fresh = False
-			fresh = fresh or word == 'jmp'
+			fresh = fresh or word == arch.entry_end
 	return sorted(set(found))
 
 
@@ -139,8 +138,9 @@ def boot(tree: Tree, target: Target, kernel: Kernel, settings: Settings, name: s
 			raise Error(f'{path}: QEMU takes no plugin whose path has blanks, commas or quotes; set CACHE=')
 	cache.remove(out)
 	configure(kernel, target.arch, settings, config, out)
-	outcome = guest.boot(tree, target, filter=filter, kernel_args=(*KERNEL_ARGS, *kernel_args),
-		emulate=True, qemu_args=(*qemu_args, f'-plugin {plugin},config={config}'))
+	outcome = guest.boot(tree, target, filter=filter, emulate=True,
+		kernel_args=(*KERNEL_ARGS, *target.arch.plugin_args, *kernel_args),
+		qemu_args=(*qemu_args, f'-plugin {plugin},config={config}'))
 	lines = [l.split() for l in out.read_text().splitlines()] if out.is_file() else []
 	if not lines or lines[-1] != ['end']:
 		outcome.problem = outcome.problem or f'the plugin wrote no report ({out})'
