@@ -4,7 +4,7 @@
 import os
 import unittest
 from pathlib import Path
-from typing import List
+from typing import List, Union
 
 from helper import Case, Front, patch_text
 
@@ -46,7 +46,9 @@ class Tables(unittest.TestCase):
 class Recognised(Case):
 	def of(self, *texts: str, upto: int = 0, extra: str = '') -> str:
 		os.environ['KDIR'] = str(self.kernel(f'linux{len(os.listdir(self.dir))}'))
-		series = self.series(*texts, name=f'series{len(os.listdir(self.dir))}') if texts else 'none'
+		series: Union[str, Path] = 'none'
+		if texts:
+			series = self.series(*texts, name=f'series{len(os.listdir(self.dir))}')
 		mutant: List[Path] = []
 		if extra:
 			mutant = [self.dir / 'mutant.patch']
