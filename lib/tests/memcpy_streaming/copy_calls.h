@@ -39,7 +39,14 @@
 #define STREAM_DRAIN_CODE	"nothing"
 #endif
 
-#define NR_FIXED_CALLS	30
+/* Sizes that take, or just miss, code of their own. */
+#define FIXED_SIZES(F)							\
+	F(4) F(8) F(12) F(16) F(24) F(32) F(40) F(48)			\
+	F(56) F(64) F(72) F(80) F(88) F(96) F(128)
+
+/* Each both ways. */
+#define TWO_CALLS(n)	+ 2
+#define NR_FIXED_CALLS	(0 FIXED_SIZES(TWO_CALLS))
 
 /**
  * struct copy_call - a copy, compiled into a function of its own
@@ -55,8 +62,8 @@ struct copy_call {
 	void (*fn)(void *dst, const void *src, size_t len);
 };
 
-extern const struct copy_call stream_call, flushcache_call;
-extern const struct copy_call fixed_calls[NR_FIXED_CALLS];
+extern const struct copy_call copy_stream_call, copy_flushcache_call;
+extern const struct copy_call copy_fixed_calls[NR_FIXED_CALLS];
 
 static inline const char *copy_call_lacks(const struct copy_call *call)
 {
@@ -69,8 +76,8 @@ void copy_64_then_drain(void *dst, const void *src, size_t len);
 /* The machine code of one statement: from name_begin to before name_end. */
 #define DECLARE_CODE_MARK(name)	extern const u8 name##_begin[], name##_end[]
 
-DECLARE_CODE_MARK(drain_code);
-DECLARE_CODE_MARK(stream_copy_code);
-DECLARE_CODE_MARK(memcpy_code);
+DECLARE_CODE_MARK(copy_drain_code);
+DECLARE_CODE_MARK(copy_stream_code);
+DECLARE_CODE_MARK(copy_memcpy_code);
 
 #endif

@@ -14,13 +14,6 @@
 
 #define CANARY	0xc7
 
-/* Skip the case for a reason, if there is one. */
-void skip_if(struct kunit *test, const char *reason)
-{
-	if (reason)
-		kunit_skip(test, "%s", reason);
-}
-
 /*
  * The period is prime and so longer than any alignment, and no power of two: a
  * copy shifted by a word, a cache line or a page differs. No byte is a canary.

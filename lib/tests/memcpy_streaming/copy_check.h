@@ -25,7 +25,6 @@ struct copy_room {
 	size_t size;
 };
 
-void skip_if(struct kunit *test, const char *reason);
 struct copy_room *copy_room_alloc(struct kunit *test, unsigned int pages);
 bool copy_room_check(struct kunit *test, struct copy_room *room,
 		     const char *name, size_t dst, size_t src, size_t len);

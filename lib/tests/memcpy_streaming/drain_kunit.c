@@ -26,15 +26,15 @@ static void drain_fences(struct kunit *test)
 {
 	static const u8 sfence[] = { 0x0f, 0xae, 0xf8 };
 	const size_t wanted = STREAMS_HERE ? sizeof(sfence) : 0;
-	size_t len = drain_code_end - drain_code_begin;
+	size_t len = copy_drain_code_end - copy_drain_code_begin;
 	bool kept = !LACKS_STREAM_DRAIN && len == wanted &&
-		    !memcmp(drain_code_begin, sfence, wanted);
+		    !memcmp(copy_drain_code_begin, sfence, wanted);
 
-	skip_if(test, LACKS_STREAM_COPY);
+	zd_requires(test, LACKS_STREAM_COPY);
 	if (!kept && zd_promised(ZD_PROMISE_drain_fences))
 		kunit_err(test, "%s: the drain is %zu bytes: %*ph\n",
 			  LACKS_STREAM_DRAIN ?: "expected " STREAM_DRAIN_CODE, len,
-			  (int)min(len, 16), drain_code_begin);
+			  (int)min(len, 16), copy_drain_code_begin);
 	zd_promise(test, ZD_PROMISE_drain_fences, kept, 1, "drains are " STREAM_DRAIN_CODE);
 }
 
@@ -45,12 +45,11 @@ static void drain_fences(struct kunit *test)
  */
 static void fallback_is_memcpy(struct kunit *test)
 {
-	size_t copy = stream_copy_code_end - stream_copy_code_begin;
-	size_t plain = memcpy_code_end - memcpy_code_begin;
+	size_t copy = copy_stream_code_end - copy_stream_code_begin;
+	size_t plain = copy_memcpy_code_end - copy_memcpy_code_begin;
 
-	skip_if(test, LACKS_STREAM_COPY);
-	if (STREAMS_HERE)
-		kunit_skip(test, "copies do stream on x86_64");
+	zd_requires(test, LACKS_STREAM_COPY);
+	zd_requires(test, STREAMS_HERE ? "copies do stream on x86_64" : NULL);
 	if (copy > plain && zd_promised(ZD_PROMISE_fallback_is_memcpy))
 		kunit_err(test, "the copy is %zu bytes of code, memcpy() %zu\n", copy, plain);
 	zd_promise(test, ZD_PROMISE_fallback_is_memcpy, copy <= plain, 1,
@@ -84,8 +83,8 @@ static void drain_follows(struct kunit *test)
 	};
 	struct fence_order order;
 
-	skip_if(test, LACKS_STREAM_COPY);
-	skip_if(test, nt_witness_lacks());
+	zd_requires(test, LACKS_STREAM_COPY);
+	zd_requires(test, nt_witness_lacks());
 
 	order = fence_order_check(test, param->fn, copies, ARRAY_SIZE(copies));
 	if (order.fault && zd_promised(ZD_PROMISE_drain_follows))
@@ -212,9 +211,8 @@ static void message_passing(struct kunit *test)
 	struct mailbox *box;
 	unsigned int cpu;
 
-	skip_if(test, LACKS_STREAM_COPY);
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "only one CPU is online");
+	zd_requires(test, LACKS_STREAM_COPY);
+	zd_requires(test, num_online_cpus() < 2 ? "only one CPU is online" : NULL);
 
 	box = kunit_kzalloc(test, sizeof(*box), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, box);

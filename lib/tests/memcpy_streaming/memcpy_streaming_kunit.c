@@ -9,6 +9,7 @@
 
 #include "copy_calls.h"
 #include "copy_check.h"
+#include "promise.h"
 
 #define MAX_SMALL_SIZE	320
 #define NR_ALIGNMENTS	16
@@ -40,7 +41,7 @@ static void any_size(struct kunit *test, const struct copy_call *call)
 	struct copy_room *room;
 	size_t src, len;
 
-	skip_if(test, copy_call_lacks(call));
+	zd_requires(test, copy_call_lacks(call));
 	room = copy_room_alloc(test, ROOM_PAGES);
 
 	for (src = 0; src < NR_ALIGNMENTS; src++) {
@@ -64,16 +65,16 @@ static void any_size(struct kunit *test, const struct copy_call *call)
  */
 static void stream_any_size(struct kunit *test)
 {
-	any_size(test, &stream_call);
+	any_size(test, &copy_stream_call);
 }
 
 /* Test case: the same for memcpy_flushcache(), which the copy is made of. */
 static void flushcache_any_size(struct kunit *test)
 {
-	any_size(test, &flushcache_call);
+	any_size(test, &copy_flushcache_call);
 }
 
-KUNIT_ARRAY_PARAM_DESC(fixed_call, fixed_calls, name);
+KUNIT_ARRAY_PARAM_DESC(fixed_call, copy_fixed_calls, name);
 
 /*
  * Test case: sizes known at compile time, which take other code, copied between
@@ -85,7 +86,7 @@ static void fixed_size(struct kunit *test)
 	struct copy_room *room;
 	size_t dst, src;
 
-	skip_if(test, copy_call_lacks(call));
+	zd_requires(test, copy_call_lacks(call));
 	room = copy_room_alloc(test, ROOM_PAGES);
 
 	for (dst = 0; dst < NR_ALIGNMENTS; dst++) {
@@ -108,7 +109,7 @@ static void up_to_unmapped_page(struct kunit *test, const struct copy_call *call
 	size_t len, gap, end = ROOM_PAGES * PAGE_SIZE;
 	struct copy_room *room;
 
-	skip_if(test, copy_call_lacks(call));
+	zd_requires(test, copy_call_lacks(call));
 	room = copy_room_alloc(test, ROOM_PAGES);
 
 	for (len = 0; len <= MAX_SMALL_SIZE; len++) {
@@ -126,13 +127,13 @@ static void up_to_unmapped_page(struct kunit *test, const struct copy_call *call
 /* Test case: neither buffer is touched beyond its end, by loads either. */
 static void stream_up_to_unmapped_page(struct kunit *test)
 {
-	up_to_unmapped_page(test, &stream_call);
+	up_to_unmapped_page(test, &copy_stream_call);
 }
 
 /* Test case: the same for memcpy_flushcache(). */
 static void flushcache_up_to_unmapped_page(struct kunit *test)
 {
-	up_to_unmapped_page(test, &flushcache_call);
+	up_to_unmapped_page(test, &copy_flushcache_call);
 }
 
 /* Test case: the same for sizes known at compile time. */
@@ -143,7 +144,7 @@ static void fixed_size_up_to_unmapped_page(struct kunit *test)
 	struct copy_room *room;
 	size_t gap;
 
-	skip_if(test, copy_call_lacks(call));
+	zd_requires(test, copy_call_lacks(call));
 	room = copy_room_alloc(test, ROOM_PAGES);
 
 	for (gap = 0; gap < NR_ALIGNMENTS; gap++) {
@@ -167,7 +168,7 @@ static struct arguments arguments_init(struct kunit *test,
 {
 	struct copy_room *room;
 
-	skip_if(test, copy_call_lacks(call));
+	zd_requires(test, copy_call_lacks(call));
 	room = copy_room_alloc(test, ROOM_PAGES);
 	return (struct arguments){
 		room, room->dst + SMALL_START, room->src + SMALL_START, 24
@@ -192,37 +193,37 @@ static void check_arguments(struct kunit *test, struct arguments *a,
 /* Test case: the arguments are evaluated once. */
 static void stream_side_effects(struct kunit *test)
 {
-	struct arguments a = arguments_init(test, &stream_call);
+	struct arguments a = arguments_init(test, &copy_stream_call);
 
 	stream_copy(a.dst++, a.src++, a.len++);
-	check_arguments(test, &a, &stream_call, false);
+	check_arguments(test, &a, &copy_stream_call, false);
 }
 
 /* Test case: the same if the size is a constant, and the code another one. */
 static void stream_side_effects_fixed_size(struct kunit *test)
 {
-	struct arguments a = arguments_init(test, &stream_call);
+	struct arguments a = arguments_init(test, &copy_stream_call);
 
 	stream_copy(a.dst++, a.src++, 64);
-	check_arguments(test, &a, &stream_call, true);
+	check_arguments(test, &a, &copy_stream_call, true);
 }
 
 /* Test case: the same for memcpy_flushcache(). */
 static void flushcache_side_effects(struct kunit *test)
 {
-	struct arguments a = arguments_init(test, &flushcache_call);
+	struct arguments a = arguments_init(test, &copy_flushcache_call);
 
 	memcpy_flushcache(a.dst++, a.src++, a.len++);
-	check_arguments(test, &a, &flushcache_call, false);
+	check_arguments(test, &a, &copy_flushcache_call, false);
 }
 
 /* Test case: the same for memcpy_flushcache() with a constant size. */
 static void flushcache_side_effects_fixed_size(struct kunit *test)
 {
-	struct arguments a = arguments_init(test, &flushcache_call);
+	struct arguments a = arguments_init(test, &copy_flushcache_call);
 
 	memcpy_flushcache(a.dst++, a.src++, 64);
-	check_arguments(test, &a, &flushcache_call, true);
+	check_arguments(test, &a, &copy_flushcache_call, true);
 }
 
 static struct kunit_case contents_cases[] = {

@@ -15,10 +15,20 @@
 #ifndef _ZONE_DEVICE_PROMISE_H
 #define _ZONE_DEVICE_PROMISE_H
 
+#include <kunit/test.h>
 #include <linux/bits.h>
 #include <linux/types.h>
 
-struct kunit;
+/**
+ * zd_requires() - skip a test that cannot be asked here
+ * @test: the test
+ * @lacks: what is missing, or NULL
+ */
+static inline void zd_requires(struct kunit *test, const char *lacks)
+{
+	if (lacks)
+		kunit_skip(test, "%s", lacks);
+}
 
 #define ZD_STREAMING	BIT(0)
 #define ZD_NONTEMPORAL	BIT(1)

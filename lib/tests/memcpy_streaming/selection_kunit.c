@@ -156,8 +156,8 @@ static void select_by(struct kunit *test, struct selection s, const char *what)
 	struct nt_witness *w;
 	size_t len;
 
-	skip_if(test, copy_call_lacks(call));
-	skip_if(test, nt_witness_lacks());
+	zd_requires(test, copy_call_lacks(call));
+	zd_requires(test, nt_witness_lacks());
 	room = copy_room_alloc(test, ROOM_PAGES);
 	w = watch(test, call);
 
@@ -201,8 +201,8 @@ static void copy_known(struct kunit *test)
 static const void *next_fixed_call(const struct copy_call *call, char *desc,
 				   bool (*wanted)(const struct copy_call *call))
 {
-	for (call = call ? call + 1 : fixed_calls;
-	     call < fixed_calls + ARRAY_SIZE(fixed_calls); call++) {
+	for (call = call ? call + 1 : copy_fixed_calls;
+	     call < copy_fixed_calls + ARRAY_SIZE(copy_fixed_calls); call++) {
 		if (wanted(call)) {
 			strscpy(desc, call->name, KUNIT_PARAM_DESC_SIZE);
 			return call;
@@ -220,10 +220,10 @@ static bool is_stream(const struct copy_call *call)
 static const void *stream_gen_params(struct kunit *test, const void *prev, char *desc)
 {
 	if (!prev) {
-		strscpy(desc, stream_call.name, KUNIT_PARAM_DESC_SIZE);
-		return &stream_call;
+		strscpy(desc, copy_stream_call.name, KUNIT_PARAM_DESC_SIZE);
+		return &copy_stream_call;
 	}
-	return next_fixed_call(prev == &stream_call ? NULL : prev, desc, is_stream);
+	return next_fixed_call(prev == &copy_stream_call ? NULL : prev, desc, is_stream);
 }
 
 static bool is_known_stream(const struct copy_call *call)
@@ -273,7 +273,7 @@ static void flushcache_fixed(struct kunit *test, enum zd_promise promise, size_t
 	u64 kept = 0, of = 0;
 	size_t dst;
 
-	skip_if(test, nt_witness_lacks());
+	zd_requires(test, nt_witness_lacks());
 	room = copy_room_alloc(test, ROOM_PAGES);
 	w = watch(test, call);
 
@@ -316,18 +316,18 @@ static void flushcache_runtime_size(struct kunit *test)
 	struct nt_witness *w;
 	size_t len;
 
-	skip_if(test, nt_witness_lacks());
+	zd_requires(test, nt_witness_lacks());
 	room = copy_room_alloc(test, ROOM_PAGES);
-	w = watch(test, &flushcache_call);
+	w = watch(test, &copy_flushcache_call);
 
 	for (len = 4; len <= 320; len += 4) {
 		void *to = room->dst + COPY_GUARD;
 
 		nt_witness_range(w, to, to + len);
-		if (!copy_and_check(test, room, &flushcache_call, COPY_GUARD, COPY_GUARD, len))
+		if (!copy_and_check(test, room, &copy_flushcache_call, COPY_GUARD, COPY_GUARD, len))
 			return;
 		KUNIT_ASSERT_EQ_MSG(test, ALL_STREAM,
-				    stores_of(test, w, flushcache_call.name, len),
+				    stores_of(test, w, copy_flushcache_call.name, len),
 				    "memcpy_flushcache() of %zu aligned bytes", len);
 	}
 }

@@ -15,13 +15,6 @@
 #include "../../../lib/tests/memcpy_streaming/promise.h"
 #include "zone_device_test.h"
 
-/* Skip what needs to know how many pages were built. */
-static void zd_need_slow_pages(struct kunit *test)
-{
-	if (zd_slow_pages_lacks())
-		kunit_skip(test, "%s", zd_slow_pages_lacks());
-}
-
 /* How many of the pages that @call writes were built, each once. */
 static unsigned long zd_built_once(const struct zd_call *call, const struct zd_witness *w)
 {
@@ -39,9 +32,8 @@ static void zd_traced_test(struct kunit *test)
 	struct zd_call call = zd_map_case(test, test->param_value);
 	struct zd_witness w;
 
-	zd_need_slow_pages(test);
-	if (zd_ref_events_lacks())
-		kunit_skip(test, "%s", zd_ref_events_lacks());
+	zd_requires(test, zd_slow_pages_lacks());
+	zd_requires(test, zd_ref_events_lacks());
 	w = zd_init_watched(test, &call, ZD_TRACED);
 	if (zd_promised(ZD_PROMISE_traced_builds) && w.bad_pfn)
 		kunit_err(test, "pfn %#lx: page_ref_set events with the values: expected %s, seen %s\n",
@@ -57,7 +49,7 @@ static void zd_expect_template(struct kunit *test, const struct zd_call *call)
 	unsigned long written = zd_nr_written(call), due = written - zd_most_built(call);
 	struct zd_witness w;
 
-	zd_need_slow_pages(test);
+	zd_requires(test, zd_slow_pages_lacks());
 	if (ZD_SANITIZED && zd_promised(ZD_PROMISE_sanitized_builds))
 		kunit_skip(test, "KASAN or KMSAN: each page is to be built");
 	if (!due)
@@ -99,9 +91,8 @@ static void zd_toggle_test(struct kunit *test)
 	unsigned int built = 0, copied = 0;
 	int i;
 
-	zd_need_slow_pages(test);
-	if (zd_ref_events_lacks())
-		kunit_skip(test, "%s", zd_ref_events_lacks());
+	zd_requires(test, zd_slow_pages_lacks());
+	zd_requires(test, zd_ref_events_lacks());
 	if (ZD_SANITIZED && zd_promised(ZD_PROMISE_sanitized_builds))
 		kunit_skip(test, "KASAN or KMSAN: each page is to be built");
 	for (i = 0; i < 6; i++) {
@@ -131,7 +122,7 @@ static void zd_sanitized_test(struct kunit *test)
 
 	if (!ZD_SANITIZED)
 		kunit_skip(test, "needs CONFIG_KASAN or CONFIG_KMSAN");
-	zd_need_slow_pages(test);
+	zd_requires(test, zd_slow_pages_lacks());
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct zd_call call = zd_map_case(test, &cases[i]);
 		struct zd_witness w = zd_init_watched(test, &call, ZD_AS_IS);

@@ -11,6 +11,7 @@
  * even for a single page, is no other way.
  */
 #include "../../internal.h"
+#include "../../../lib/tests/memcpy_streaming/promise.h"
 #include "zone_device_test.h"
 
 /*
@@ -84,8 +85,7 @@ struct page *zd_second_side(struct kunit *test, const struct zd_call *call, cons
 {
 	struct zd_witness w;
 
-	if (zd_slow_pages_lacks())
-		kunit_skip(test, "%s", zd_slow_pages_lacks());
+	zd_requires(test, zd_slow_pages_lacks());
 	zd_poison(call, ZD_POISON_A);
 	w = zd_init_watched(test, call, ZD_TRACED);
 	if (w.ref_events >= 0 && w.in_place >= zd_nr_written(call)) {

@@ -47,8 +47,7 @@ static struct nt_witness *zd_init_streaming(struct kunit *test, struct zd_call *
 	unsigned long *streamed;
 	struct nt_witness *w;
 
-	if (nt_witness_lacks())
-		kunit_skip(test, "%s", nt_witness_lacks());
+	zd_requires(test, nt_witness_lacks());
 
 	pgmap = zd_map(test, &args);
 	if (c->full)
