@@ -63,7 +63,7 @@ static inline void zd_requires(struct kunit *test, const char *lacks)
 	P(copy_else_plain, ZD_STREAMING, "no other copy streams at all") \
 	P(copy_known, ZD_NONTEMPORAL, "copies of known sizes stream in full at any alignment") \
 	P(flushcache_inline, ZD_EACH, "memcpy_flushcache() of known sizes is inline if aligned to 8") \
-	P(flushcache_any, ZD_NONTEMPORAL, "memcpy_flushcache() of known sizes is inline at any alignment") \
+	P(flushcache_any, ZD_NONTEMPORAL, "memcpy_flushcache() of known sizes is inline if not aligned, too") \
 	P(drain_fences, ZD_STREAMING, "the drain is one sfence where copies stream, else nothing") \
 	P(drain_follows, ZD_STREAMING, "a fence follows the last store on each way through a copy") \
 	P(fallback_is_memcpy, ZD_EACH, "where nothing streams a copy is no more code than memcpy()")
