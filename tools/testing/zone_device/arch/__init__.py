@@ -12,18 +12,14 @@ from host.packages import Need
 
 @dataclass(frozen=True)
 class Arch:
-	# As kunit.py and the kernel's Makefile know it.
+	# As kunit.py knows it.
 	name: str
-	# What make builds, and where it ends up in the build directory.
-	goal: str
-	image: str
 	# What must be installed to build and boot it, beyond what all need.
 	needs: Tuple[Need, ...] = ()
 	# The command that boots it; '' where the image is a program itself.
 	qemu: str = ''
+	# Added to the arguments in the kernel's own qemu_configs/NAME.py; say why.
 	qemu_args: Tuple[str, ...] = ()
-	# What uname(2) calls a machine that can run it without emulation.
-	machine: str = ''
 	cross_compile: str = ''
 	# Sources of its own that the copy to the memmap may be in.
 	copy_sources: Tuple[str, ...] = ()

@@ -4,4 +4,4 @@
 
 from arch import Arch
 
-ARCH = Arch('um', 'linux', 'linux')
+ARCH = Arch('um')

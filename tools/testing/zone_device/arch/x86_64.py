@@ -5,10 +5,12 @@
 from arch import Arch
 from host.packages import Need
 
-ARCH = Arch('x86_64', 'bzImage', 'arch/x86/boot/bzImage',
+ARCH = Arch('x86_64',
 	# objtool reads the object files that it checks.
 	needs=(Need('gelf.h', 'libelf-dev'), Need('qemu-system-x86_64', 'qemu-system-x86')),
-	qemu='qemu-system-x86_64', qemu_args=('-smp 2', '-cpu max', '-m 2G'), machine='x86_64',
+	qemu='qemu-system-x86_64',
+	# The default has none of the features that a copy may look for.
+	qemu_args=('-cpu', 'max'),
 	# __memcpy_flushcache() is there.
 	copy_sources=('arch/x86/lib/usercopy_64.c',),
 	# Aligned for SSE, which libc uses.

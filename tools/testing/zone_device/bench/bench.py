@@ -10,7 +10,6 @@ import datetime
 import json
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence
 
@@ -20,7 +19,7 @@ from bench.model import AUTHOR, Cost, Result, REVIEWER, Sample, Table
 from bench.result import REVIEWED
 from bench.watch import Watcher
 from checks import cost
-from guest import accelerator, build
+from guest import accelerator, build, qemu
 from guest.target import needs, Target
 from host import cache, files, machine, packages, process
 from host.machine import asked, human
@@ -205,7 +204,7 @@ def _bench(built: Dict[str, Tree], target: Target, where: Report, given: Options
 		build.build(prepared, target)
 	available = machine.machine().available
 	first = next(iter(built.values()))
-	kvm, why = accelerator.kvm(shutil.which(TARGET.arch.qemu) or TARGET.arch.qemu, first.build_dir(TARGET.name) / TARGET.arch.image)
+	kvm, why = accelerator.kvm(qemu.machine(first, target.arch), first.build_dir(target.name))
 	sizes = plan(available, kvm, given.size, given.rounds, given.boots)
 	watcher = Watcher()
 	samples: List[Sample] = []

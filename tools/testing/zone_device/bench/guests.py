@@ -73,36 +73,33 @@ def initramfs(prepared: Tree) -> Path:
 
 
 def _judged(verdict: Outcome, watcher: Watcher) -> List[str]:
+	assert verdict.log is not None
+	lines = verdict.log.read_text(errors='replace').splitlines()
+	failed = [l.split('zone_device_bench: failed: ')[1] for l in lines if 'zone_device_bench: failed: ' in l]
+	verdict.problem = verdict.problem or next(iter([*failed, *verdict.warnings]), '')
 	if not verdict.ok or verdict.skipped:
 		report.show([verdict])
 		raise Error('bench: a guest did not do what was to be timed (see above)')
-	assert verdict.log is not None
-	lines = verdict.log.read_text(errors='replace').splitlines()
-	# Where KVM is not to be used QEMU is not asked for it.
-	fallen = [l for l in lines if re.search(r'falling back to|failed to initialize kvm', l, re.I)]
-	if fallen:
-		raise Error(f'bench: a guest was to run in KVM, and QEMU says: {fallen[0].strip()}')
 	watcher.clock(lines)
 	return lines
 
 
 def namespace_kernel(rounds: int, more: Sequence[str] = ()) -> List[str]:
 	"""The kernel's command line where the guest's own init is to run."""
-	# What follows the dashes is for init alone, and so is all that kunit.py
-	# adds. In a word of their own it would lose them.
-	return [*more, 'kunit.enable=0', 'console=ttyS0', 'printk.devkmsg=on',
-		'dyndbg="func memmap_init_zone_device +p"', f'-- rounds={rounds}']
+	# What follows the dashes is for init alone.
+	return [*more, 'kunit.enable=0', 'kunit_shutdown=no', 'printk.devkmsg=on',
+		'dyndbg="func memmap_init_zone_device +p"', '--', f'rounds={rounds}']
 
 
 def namespace_qemu(prepared: Tree, size: int) -> List[str]:
 	"""A machine with two NVDIMMs of @size bytes; the host gives memory as it is
 	touched, however large they are."""
 	# SeaBIOS, as qboot hands down no table of NVDIMMs.
-	arguments = ['-machine q35,nvdimm=on', '-bios bios-256k.bin',
-		f'-initrd {initramfs(prepared)}', f'-m 2G,slots=2,maxmem={(2 * size >> 30) + 16}G']
+	arguments = ['-machine', 'q35,nvdimm=on', '-bios', 'bios-256k.bin',
+		'-initrd', str(initramfs(prepared)), '-m', f'2G,slots=2,maxmem={(2 * size >> 30) + 16}G']
 	for name in ('nv0', 'nv1'):
-		arguments += [f'-object memory-backend-ram,id={name},size={size >> 20}M,reserve=off',
-			f'-device nvdimm,id={name}d,memdev={name}']
+		arguments += ['-object', f'memory-backend-ram,id={name},size={size >> 20}M,reserve=off',
+			'-device', f'nvdimm,id={name}d,memdev={name}']
 	return arguments
 
 
@@ -110,7 +107,7 @@ def namespaces(prepared: Tree, target: Target, size: int, rounds: int, watcher: 
 	       more: Sequence[str] = ()) -> List[str]:
 	"""The log of the author's: real namespaces of @size bytes on emulated
 	NVDIMMs, bound again @rounds times. @more: for the kernel's command line."""
-	return _judged(boot.boot(prepared, target, kernel_args=namespace_kernel(rounds, more),
+	return _judged(boot.boot(prepared, target, kernel_args=namespace_kernel(rounds, more), suites=False,
 		qemu_args=namespace_qemu(prepared, size), status=watcher.look), watcher)
 
 
@@ -125,5 +122,5 @@ def kinds(prepared: Tree, target: Target, size: int, rounds: int, watcher: Watch
 	kernel = [*more, f'memmap={size >> 20}M!4G', f'zone_device_init.bench_mib={size >> 20}',
 		f'zone_device_init.bench_rounds={rounds}']
 	return _judged(boot.boot(prepared, target, filter='zone_device_bench.*', kernel_args=kernel,
-		qemu_args=[f'-object memory-backend-ram,id=ram,size={ram}M,reserve=off',
-			'-machine memory-backend=ram', f'-m {ram}M'], status=watcher.look), watcher)
+		qemu_args=['-object', f'memory-backend-ram,id=ram,size={ram}M,reserve=off',
+			'-machine', 'memory-backend=ram', '-m', f'{ram}M'], status=watcher.look), watcher)

@@ -32,7 +32,7 @@ LOOP, WHOLE = 'memmap_init_zone_device', 'memremap_pages'
 COUNTS = ('instructions', 'bytes loaded', 'bytes stored', 'bytes stored non-temporally',
 	'fences', 'branches')
 # One CPU: two take turns on locks, and for how long depends on the host.
-QEMU_ARGS = ('-smp 1', '-icount shift=1,sleep=off', '-rtc base=2020-01-01,clock=vm', '-seed 1')
+QEMU_ARGS = ('-smp', '1', '-icount', 'shift=1,sleep=off', '-rtc', 'base=2020-01-01,clock=vm', '-seed', '1')
 # Else the kernel removes lock prefixes when there is one CPU.
 KERNEL_ARGS = ('noreplace-smp',)
 

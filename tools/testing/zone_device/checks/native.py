@@ -31,7 +31,7 @@ from outcome import Outcome
 
 HERE = REPO / 'tools/testing/zone_device/native'
 # Never booted: its build directory is the place for what is compiled here.
-TARGET = Target('native', dataclasses.replace(MAIN.arch, goal='mm/mm_init.o', image='mm/mm_init.o'), (), ('native',))
+TARGET = Target('native', MAIN.arch, (), ('native',))
 CONFIG = CONFIGS / 'native.config'
 # The tree's text.
 TEXT = ('mm/mm_init.c', *TARGET.arch.copy_sources)
@@ -130,7 +130,7 @@ def kbuild(prepared: Tree, target: Target) -> Path:
 	label = f'native: preparing {prepared.dir.name}'
 	_make(prepared, target, [f'KCONFIG_ALLCONFIG={CONFIG}', 'allnoconfig'], log, label)
 	_check_config(build / '.config')
-	_make(prepared, target, [target.arch.goal], log, label)
+	_make(prepared, target, ['mm/mm_init.o'], log, label)
 	stamp.write_text(wanted)
 	return build
 
@@ -237,8 +237,8 @@ def _stamp(chosen: Sequence[Variant], target: Target, sanitize: bool) -> str:
 
 def build(chosen: Sequence[Variant], target: Target, sanitize: bool = False) -> Path:
 	"""The program; it stays until something that it is made of changes."""
-	if platform.machine() != target.arch.machine:
-		raise Error(f'native: this is {platform.machine()}; the program times stores of {target.arch.machine}')
+	if platform.machine() != target.arch.name:
+		raise Error(f'native: this is {platform.machine()}; the program times stores of {target.arch.name}')
 	top = chosen[-1].tree.build_dir(target.name) / ('sanitized' if sanitize else 'plain')
 	program, stamp = top / 'native', top / 'stamp'
 	for prepared in {v.tree.dir: v.tree for v in chosen}.values():
@@ -308,8 +308,8 @@ class Native(Check):
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		target = dataclasses.replace(TARGET, toolchain=target.toolchain)
-		if platform.machine() != target.arch.machine:
-			return self._skipped(f'this is {platform.machine()}, not {target.arch.machine}')
+		if platform.machine() != target.arch.name:
+			return self._skipped(f'this is {platform.machine()}, not {target.arch.name}')
 		chosen = variants(tree)
 		if not chosen:
 			return Outcome(self.name, '', unknown=NO_BASE)

@@ -1,60 +1,50 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A built kernel, booted and judged by kunit.py: KTAP in, outcome out."""
+"""A built kernel, booted, and its log judged by kunit.py: KTAP in, outcome out."""
 
 import contextlib
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import contract as contracts
-from guest import accelerator, log as ktap
-from guest.build import environment, kunit_command
+from guest import accelerator, log as ktap, qemu
+from guest.build import environment, KUNIT
 from guest.target import Target
 from host import cache, process
 from kernel.tree import Tree
 from outcome import Outcome
 
-# How long after kunit.py's own limit the whole of it is ended.
-GRACE = 15
-
 
 def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str] = (),
-	 qemu_args: Sequence[str] = (), timeout: Optional[int] = None,
-	 emulate: bool = False, status: Callable[[int], str] = lambda _pid: '') -> Outcome:
-	"""Boots what build() made and has kunit.py judge it; @status is asked for
-	a word on its progress meanwhile."""
+	 qemu_args: Sequence[str] = (), timeout: Optional[int] = None, emulate: bool = False,
+	 suites: bool = True, status: Callable[[int], str] = lambda _pid: '') -> Outcome:
+	"""Boots what build() made and has kunit.py judge it, if it is to run its
+	@suites; @status is asked for a word on its progress meanwhile."""
 	directory = tree.build_dir(target.name)
-	image = directory / target.arch.image
+	machine = qemu.machine(tree, target.arch)
 	limit = timeout or target.timeout
 	result, log, kunit_log = (directory / n for n in ('result.json', 'test.log', 'kunit.log'))
 	for stale in (result, log, kunit_log):
 		cache.remove(stale)
-	# An oops or a panic is to end the guest at once, not at the time limit.
-	arguments = ['oops=panic', 'panic=-1', *contracts.parameters(tree.contract, tree.partial), *kernel_args]
-	command = [*kunit_command(tree, target, 'exec'), f'--timeout={limit}', f'--json={result}',
-		*(f'--kernel_args={a}' for a in arguments)]
-	if target.arch.qemu:
-		command += [f'--qemu_args={a}' for a in (*target.arch.qemu_args, *qemu_args)]
-	if filter:
-		command.append(filter)
-	env = {**environment(), 'PATH': accelerator.search_path(target, image, emulate)}
-	start = time.monotonic()
-	expired = False
-	exit_status = 1
+	# What is given here may end with words for init alone.
+	arguments = [*contracts.parameters(tree.contract, tree.partial),
+		*([f'kunit.filter_glob={filter}'] if filter else []), *kernel_args]
+	command = machine.command(directory, accelerator.choose(machine, directory, emulate), arguments, qemu_args)
+	start, hung = time.monotonic(), ''
 	try:
-		exit_status = process.run(command, cwd=tree.src, env=env, log=kunit_log,
-			timeout=limit + GRACE, status=status, label=f'{target.name}: running')
+		process.run(command, cwd=tree.src, env=environment(), log=log, timeout=limit, status=status,
+			label=f'{target.name}: running')
 	except process.TimedOut:
-		expired = True
-	outcome = judge(target.name, result, log, kunit_log, exit_status, filter)
-	_judge_promises(outcome, tree, _lines(log))
-	outcome.run_seconds = time.monotonic() - start
-	if expired or outcome.run_seconds >= limit:
-		outcome.empty = False
 		hung = f'the guest hung and was stopped after {limit} s'
-		outcome.problem = f'{outcome.problem}; then {hung}' if outcome.panicked \
-			else hung + _where(log)
+	outcome = ended(target.name, log, hung)
+	outcome.run_seconds = time.monotonic() - start
+	if suites:
+		failed = process.run([sys.executable, tree.src / KUNIT, 'parse', f'--json={result}', log],
+			cwd=tree.src, env=environment(), log=kunit_log)
+		judge(outcome, result, failed, filter)
+	_judge_promises(outcome, tree, _lines(log))
 	return outcome
 
 
@@ -66,13 +56,21 @@ def _judge_promises(outcome: Outcome, tree: Tree, lines: List[str]) -> None:
 	outcome.doubtful = bool(outcome.unknown)
 
 
-def _where(log: Path) -> str:
-	last = ktap.read(_lines(log)).last
-	return f', the last test seen is {last}' if last else ', no test had started'
+def _lines(path: Optional[Path]) -> List[str]:
+	return path.read_text(errors='replace').splitlines() if path else []
 
 
-def _lines(path: Path) -> List[str]:
-	return path.read_text(errors='replace').splitlines() if path.is_file() else []
+def _where(seen: ktap.Log) -> str:
+	return f', the last test seen is {seen.last}' if seen.last else ', no test had started'
+
+
+def ended(target: str, log: Path, hung: str = '') -> Outcome:
+	"""How a guest ended, whatever it was to do; @hung says that it did not."""
+	seen = ktap.read(_lines(log))
+	panic = f'the kernel panicked: {seen.panic}{_where(seen)}' if seen.panic else ''
+	return Outcome('kunit', target, log=log, skips=seen.skips, failures=seen.failures,
+		warnings=seen.splats, panicked=bool(panic),
+		problem=f'{panic}; then {hung}' if panic and hung else panic or hung and hung + _where(seen))
 
 
 def _cases(group: Dict[str, Any], where: str) -> Iterator[Tuple[str, str]]:
@@ -83,10 +81,8 @@ def _cases(group: Dict[str, Any], where: str) -> Iterator[Tuple[str, str]]:
 		yield from _cases(sub, f'{where}{sub.get("name", "?")}.')
 
 
-def judge(target: str, result: Path, log: Path, kunit_log: Path, status: int,
-	  filter: str = '') -> Outcome:
-	"""The outcome from kunit.py's JSON and exit status and the kernel's log."""
-	outcome = Outcome('kunit', target, log=log if log.is_file() else kunit_log)
+def judge(outcome: Outcome, result: Path, status: int, filter: str = '') -> None:
+	"""Adds what kunit.py's JSON and exit status say of the suites."""
 	found: Dict[str, Any] = {}
 	with contextlib.suppress(OSError, ValueError, TypeError):
 		found = dict(json.loads(result.read_text()))
@@ -95,21 +91,19 @@ def judge(target: str, result: Path, log: Path, kunit_log: Path, status: int,
 	outcome.passed = counts.get('passed', 0)
 	outcome.failed = counts.get('failed', 0) + counts.get('crashed', 0)
 	outcome.skipped = counts.get('skipped', 0)
-	seen = ktap.read(_lines(log))
-	outcome.skips, outcome.failures, outcome.warnings = seen.skips, seen.failures, seen.splats
-	outcome.panicked = bool(seen.panic)
-	if seen.panic:
-		outcome.problem = f'the kernel panicked: {seen.panic}' + _where(log)
-	elif not seen.started:
+	lines = _lines(outcome.log)
+	seen = ktap.read(lines)
+	if outcome.problem:
+		return
+	if not seen.started:
 		outcome.problem = 'the kernel printed no test results'
 	elif not outcome.passed + outcome.failed + outcome.skipped:
 		# A guest that dies before its first result has a plan, too.
-		outcome.empty = bool(filter) and any(l.strip().endswith('1..0') for l in _lines(log)) and not seen.last
+		outcome.empty = bool(filter) and any(l.strip().endswith('1..0') for l in lines) and not seen.last
 		outcome.problem = f'no test matches FILTER={filter}' if outcome.empty else 'no test ran'
 	elif seen.splats:
 		outcome.problem = f'the kernel complained: {seen.splats[0]}'
 	elif counts.get('errors', 0):
-		outcome.problem = 'test results are missing or damaged' + _where(log)
+		outcome.problem = 'test results are missing or damaged' + _where(seen)
 	elif status and not outcome.failed:
 		outcome.problem = 'kunit.py failed without a failed test'
-	return outcome

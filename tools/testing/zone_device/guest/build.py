@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Set
 
 import options
+from guest import qemu
 from guest.target import Target
 from host import cache, files, process
 from host.messages import Error, say
@@ -62,17 +63,9 @@ def environment() -> Dict[str, str]:
 
 def make_command(tree: Tree, target: Target) -> List[str]:
 	command = ['make', '-C', str(tree.src), f'O={tree.build_dir(target.name)}',
-		f'ARCH={target.arch.name}', *make_options(target), f'-j{target.toolchain.jobs}']
+		f'ARCH={qemu.machine(tree, target.arch).linux_arch}', *make_options(target), f'-j{target.toolchain.jobs}']
 	if target.arch.cross_compile:
 		command.append(f'CROSS_COMPILE={target.arch.cross_compile}')
-	return command
-
-
-def kunit_command(tree: Tree, target: Target, verb: str) -> List[str]:
-	command = [sys.executable, str(tree.src / KUNIT), verb, f'--build_dir={tree.build_dir(target.name)}',
-		f'--arch={target.arch.name}']
-	if target.arch.cross_compile:
-		command.append(f'--cross_compile={target.arch.cross_compile}')
 	return command
 
 
@@ -135,8 +128,10 @@ def configure(tree: Tree, target: Target) -> None:
 	build.mkdir(parents=True, exist_ok=True)
 	log = build / 'config.log'
 	cache.remove(log)
-	command = [*kunit_command(tree, target, 'config'), *target.config_options(),
-		*(f'--make_options={o}' for o in make_options(target))]
+	command = [sys.executable, str(tree.src / KUNIT), 'config', f'--build_dir={build}', f'--arch={target.arch.name}',
+		*target.config_options(), *(f'--make_options={o}' for o in make_options(target))]
+	if target.arch.cross_compile:
+		command.append(f'--cross_compile={target.arch.cross_compile}')
 	if process.run(command, cwd=tree.src, env=environment(), log=log,
 			label=f'{target.name}: configuring'):
 		lines = [l for l in files.tail(log, 40) if l.strip()]
@@ -163,7 +158,8 @@ def must_be_of_the_past(directory: Path) -> None:
 def build(tree: Tree, target: Target) -> Path:
 	"""Builds the kernel unless it is built already; returns the image."""
 	directory = tree.build_dir(target.name)
-	image, stamp = directory / target.arch.image, directory / 'zone_device.stamp'
+	image = directory / qemu.machine(tree, target.arch).kernel_path
+	stamp = directory / 'zone_device.stamp'
 	wanted = _stamp(tree, target)
 	if image.is_file() and stamp.is_file() and stamp.read_text(errors='replace') == wanted:
 		return image
@@ -174,7 +170,7 @@ def build(tree: Tree, target: Target) -> Path:
 	cache.remove(log)
 	compiled = _count_compiled(log)
 	start = time.monotonic()
-	if process.run([*make_command(tree, target), target.arch.goal], env=environment(), log=log,
+	if process.run([*make_command(tree, target), image.name], env=environment(), log=log,
 			label=f'{target.name}: building', status=lambda _pid: next(compiled)):
 		errors = first_errors(log)
 		if files.disk_full(directory) or any('No space left on device' in l for l in errors):

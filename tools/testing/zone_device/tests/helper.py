@@ -30,19 +30,26 @@ os.environ['PYTHONPYCACHEPREFIX'] = os.path.join(tempfile.gettempdir(), f'zone_d
 FAKE_KUNIT = '''#!/usr/bin/env python3
 import json, os, sys, time
 options = dict(a[2:].split('=', 1) for a in sys.argv[2:] if a.startswith('--') and '=' in a)
-build = options['build_dir']
-os.makedirs(build, exist_ok=True)
 if os.environ.get('FAKE_SLOW') == sys.argv[1]:
-	open(build + '/reached', 'w').close()
+	open(options.get('build_dir', os.path.dirname(sys.argv[-1])) + '/reached', 'w').close()
 	time.sleep(600)
-if sys.argv[1] == 'exec':
-	with open(build + '/test.log', 'w') as log:
-		log.write('KTAP version 1\\n1..1\\n    KTAP version 1\\n    # Subtest: s\\n    1..1\\n'
-			'    ok 1 c\\nok 1 s\\n')
+if sys.argv[1] == 'parse':
 	with open(options['json'], 'w') as out:
 		json.dump({'name': 'KUnit Test Group', 'sub_groups': [{'name': 's', 'sub_groups': [],
 			'test_cases': [{'name': 'c', 'status': 'PASS'}]}], 'test_cases': [],
 			'misc': {'passed': 1, 'failed': 0, 'crashed': 0, 'skipped': 0, 'errors': 0}}, out)
+'''
+
+# What is built is this, with mm_init.c behind it, where no shell gets to.
+FAKE_GUEST = '''#!/bin/sh
+[ "$FAKE_SLOW" != exec ] || { touch "${0%/*}/reached"; sleep 600; }
+printf '%s\\n' 'KTAP version 1' 1..1 '    KTAP version 1' '    # Subtest: s' '    1..1' '    ok 1 c' 'ok 1 s'
+exit
+'''
+
+FAKE_QEMU_CONFIG = '''from ..qemu_config import QemuArchParams
+QEMU_ARCH = QemuArchParams(linux_arch='x86_64', kconfig='CONFIG_X=y', qemu_arch='x86_64', serial='stdio',
+	kernel_path='arch/x86/boot/bzImage', kernel_command_line='console=ttyS0', extra_qemu_params=['-bios', 'qboot.rom'])
 '''
 
 FAKE_MAKEFILE = '''VERSION = {version}
@@ -53,7 +60,7 @@ $(O)/linux: $(srctree)mm/mm_init.c
 	@if [ "$$FAKE_SLOW" = build ]; then touch $(O)/reached; sleep 600; fi
 	@if grep -q 'does not compile' mm/mm_init.c; then \\
 		echo "mm/mm_init.c:1:1: error: no"; exit 1; fi
-	@cp mm/mm_init.c $(O)/linux
+	@cat scripts/guest mm/mm_init.c > $(O)/linux && chmod +x $(O)/linux
 '''
 
 MM_INIT = ''.join(f'line {n}\n' for n in range(1, 30))
@@ -65,7 +72,11 @@ def fake_kernel(where: Path, version: Tuple[int, int] = (7, 3)) -> Path:
 		'Kconfig': '', 'mm/Kconfig': 'endmenu\n', 'mm/Makefile': 'obj-y += mm_init.o\n',
 		'mm/mm_init.c': MM_INIT, 'lib/Kconfig.debug': 'endmenu\n',
 		'lib/tests/Makefile': '\n', 'include/linux/string.h': 'void *memcpy(void);\n',
-		'scripts/tool': '#!/bin/sh\n', 'tools/testing/kunit/kunit.py': FAKE_KUNIT,
+		'scripts/tool': '#!/bin/sh\n', 'scripts/guest': FAKE_GUEST,
+		'tools/testing/kunit/kunit.py': FAKE_KUNIT,
+		'tools/testing/kunit/qemu_config.py': 'class QemuArchParams:\n\tdef __init__(self, **values):\n'
+			'\t\tself.__dict__ = values\n',
+		'tools/testing/kunit/qemu_configs/x86_64.py': FAKE_QEMU_CONFIG,
 	}
 	for name, text in files.items():
 		(where / name).parent.mkdir(parents=True, exist_ok=True)

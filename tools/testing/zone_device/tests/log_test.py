@@ -58,7 +58,9 @@ class Judge(Case):
 		result = self.dir / 'result.json'
 		if counts is not None:
 			result.write_text(json.dumps(counts))
-		return boot.judge('x86_64', result, path, self.dir / 'kunit.log', status, filter)
+		outcome = boot.ended('x86_64', path)
+		boot.judge(outcome, result, status, filter)
+		return outcome
 
 	def counts(self, **misc: int) -> object:
 		return {'misc': misc, 'sub_groups': [{'name': 'stub', 'sub_groups': [], 'test_cases': [

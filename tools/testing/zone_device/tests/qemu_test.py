@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The command that boots a kernel has what the tree's kunit.py would have."""
+
+import unittest
+from dataclasses import replace
+from types import SimpleNamespace
+
+from helper import Case
+
+from arch import ARCHES
+from guest import boot, qemu
+from guest.qemu import Machine
+from guest.target import TARGETS
+from host.messages import Error
+from host.packages import Need
+
+X86 = replace(ARCHES['x86_64'], needs=(Need('qemu-system-x86_64', 'qemu-package'), Need('firmware', 'bios-package')))
+
+
+class Qemu(Case):
+	def setUp(self) -> None:
+		super().setUp()
+		self.tree = SimpleNamespace(src=self.kernel())
+		self.config = self.tree.src / 'tools/testing/kunit/qemu_configs/x86_64.py'
+
+	def machine(self, **here: object) -> Machine:
+		return qemu.machine(self.tree, replace(X86, **here))  # type: ignore[arg-type]
+
+	def test_what_is_told_to_qemu(self) -> None:
+		text = ' '.join(self.machine().command(self.dir, 'tcg', ['a=b'], ['-m', '3G']))
+		for part in ('qemu-system-x86_64 ', ' -accel tcg ', f' -kernel {self.dir}/arch/x86/boot/bzImage ', ' -bios qboot.rom ',
+				' -append console=ttyS0 kunit_shutdown=reboot kunit.enable=1 ', ' a=b ', ' -cpu max '):
+			self.assertIn(part, text)
+		self.assertTrue(text.endswith(' -m 3G'))
+
+	def test_a_shutdown_of_its_own(self) -> None:
+		self.config.write_text(self.config.read_text().replace('ttyS0', 'ttyS0 kunit_shutdown=halt'))
+		self.assertNotIn('kunit_shutdown=reboot', ' '.join(self.machine().command(self.dir, 'tcg', [])))
+
+	def test_uml_is_run_as_it_is(self) -> None:
+		command = qemu.machine(self.tree, ARCHES['um']).command(self.dir, '', ['a=b'])  # type: ignore[arg-type]
+		self.assertEqual(command[0], str(self.dir / 'linux'))
+		for part in ('mem=1G', 'console=tty', 'kunit_shutdown=halt', 'kunit.enable=1', 'a=b'):
+			self.assertIn(part, command)
+
+	def test_every_guest_is_told_its_contract(self) -> None:
+		"""Also one that has no suites to run; before the words that are for init alone."""
+		image = self.dir / 'build/linux'
+		image.parent.mkdir()
+		image.write_text('#!/bin/sh\necho "$@"\n')
+		image.chmod(0o755)
+		told = SimpleNamespace(src=self.tree.src, contract='streaming', partial=True, build_dir=lambda _: image.parent)
+		for suites in (True, False):
+			outcome = boot.boot(told, TARGETS['uml'], filter='a.*', kernel_args=['--', 'x'],  # type: ignore[arg-type]
+				suites=suites)
+			assert outcome.log is not None
+			self.assertTrue(outcome.log.read_text().endswith(
+				' zone_device.contract=streaming zone_device.partial=1 kunit.filter_glob=a.* -- x\n'))
+			self.assertEqual((outcome.contract, outcome.partial), ('streaming', True))
+
+	def test_arch_has_the_last_word(self) -> None:
+		made = self.machine(qemu_args=('-bios', 'other'))
+		self.assertEqual(made.extra_qemu_params, ['-bios', 'qboot.rom', '-bios', 'other'])
+
+	def test_no_machine(self) -> None:
+		for text, reason in (('print("\\n\\nno firmware in /x\\nsee there\\n")\nimport sys\nsys.exit()', 'no firmware in /x'),
+				('raise OSError("is broken")', 'OSError: is broken'), ('QEMU_ARCH = 1', 'TypeError'), ('', 'no attribute')):
+			self.config.write_text(text)
+			with self.assertRaisesRegex(Error, f'^x86_64: .*qemu_configs/x86_64.py .*{reason}.* qemu-package bios-package'):
+				self.machine()
+		self.config.unlink()
+		with self.assertRaisesRegex(Error, 'No module named'):
+			self.machine()
+
+
+if __name__ == '__main__':
+	unittest.main()
