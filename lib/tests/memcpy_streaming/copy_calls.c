@@ -27,29 +27,32 @@ const struct copy_call copy_flushcache_call = {
 	"memcpy_flushcache(len)", false, 0, flushcache_len
 };
 
-#define DEFINE_STREAM(n)						\
+#define SIZE(n)								\
 static noinline __noclone						\
 void stream_##n(void *dst, const void *src, size_t len)			\
 {									\
 	stream_copy(dst, src, n);					\
-}
-
-#define DEFINE_FLUSHCACHE(n)						\
+}									\
+									\
 static noinline __noclone						\
 void flushcache_##n(void *dst, const void *src, size_t len)		\
 {									\
 	memcpy_flushcache(dst, src, n);					\
 }
 
-#define DEFINE_BOTH(n)	DEFINE_STREAM(n) DEFINE_FLUSHCACHE(n)
-FIXED_SIZES(DEFINE_BOTH)
-
-#define BOTH(n)									\
-	{ STREAM_COPY_NAME "(" #n ")", true, n, stream_##n },			\
-	{ "memcpy_flushcache(" #n ")", false, n, flushcache_##n },
+#include "fixed_sizes.h"
+#undef SIZE
 
 const struct copy_call copy_fixed_calls[NR_FIXED_CALLS] = {
-	FIXED_SIZES(BOTH)
+#define SIZE(n)								\
+	[2 * COPY_SIZE_##n] = {						\
+		STREAM_COPY_NAME "(" #n ")", true, n, stream_##n	\
+	},								\
+	[2 * COPY_SIZE_##n + 1] = {					\
+		"memcpy_flushcache(" #n ")", false, n, flushcache_##n	\
+	},
+#include "fixed_sizes.h"
+#undef SIZE
 };
 
 noinline __noclone void copy_then_drain(void *dst, const void *src, size_t len)

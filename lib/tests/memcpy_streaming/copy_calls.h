@@ -39,14 +39,15 @@
 #define STREAM_DRAIN_CODE	"nothing"
 #endif
 
-/* Sizes that take, or just miss, code of their own. */
-#define FIXED_SIZES(F)							\
-	F(4) F(8) F(12) F(16) F(24) F(32) F(40) F(48)			\
-	F(56) F(64) F(72) F(80) F(88) F(96) F(128)
+enum {
+#define SIZE(n)	COPY_SIZE_##n,
+#include "fixed_sizes.h"
+#undef SIZE
+	NR_FIXED_SIZES
+};
 
 /* Each both ways. */
-#define TWO_CALLS(n)	+ 2
-#define NR_FIXED_CALLS	(0 FIXED_SIZES(TWO_CALLS))
+#define NR_FIXED_CALLS	(2 * NR_FIXED_SIZES)
 
 /**
  * struct copy_call - a copy, compiled into a function of its own

@@ -147,9 +147,8 @@ static int message_writer(void *data)
 			stream_copy((u8 *)box->message + 64 * i,
 				    (u8 *)box->image + 64 * i, 64);
 		stream_drain();
-		/* A revision without a drain leaves it to who publishes. */
 		if (LACKS_STREAM_DRAIN)
-			wmb();
+			wmb();	/* without a drain it is for who publishes */
 		/* Pairs with smp_rmb() in message_reader(). */
 		smp_store_release(&box->flag, flag);
 		if (!wait_for(box, &box->seen, flag))

@@ -8,6 +8,7 @@
  * it is what features.sh says of the tree that was built.
  */
 #include <kunit/test.h>
+#include <linux/bits.h>
 #include <linux/init.h>
 #include <linux/moduleparam.h>
 #include <linux/string.h>
@@ -30,21 +31,77 @@ static bool partial;
 module_param(partial, bool, 0444);
 MODULE_PARM_DESC(partial, "The series is not complete: promises may not be kept yet");
 
-#define ZD_CONTRACT_ROW(name, makes, text)	{ #name, makes },
+/* Who makes a promise. */
+#define STREAMING	BIT(0)
+#define NONTEMPORAL	BIT(1)
+#define EACH		(STREAMING | NONTEMPORAL)
+
+/* A new revision is a row here, and its bit in the rows of its promises. */
 static const struct {
 	const char *name;
 	unsigned int makes;
+	const char *text;
 } zd_contracts[] = {
-	ZD_CONTRACTS(ZD_CONTRACT_ROW)
+	{ "base", 0, "the kernel without the series" },
+	{ "streaming", STREAMING, "v4, v5: slow path as a fallback, copies drained" },
+	{ "nontemporal", NONTEMPORAL, "v11: no fallback, no drain, any alignment" },
+	{ "unknown", 0, "none that is known: promises are shown, not judged" },
 };
 
-#define ZD_PROMISE_ROW(name, by, text)		{ #name, by, text },
+/* A new promise is a row here, and its name in promise.h. */
 static const struct {
 	const char *name;
 	unsigned int by;
 	const char *text;
 } zd_promises[] = {
-	ZD_PROMISES(ZD_PROMISE_ROW)
+	[ZD_PROMISE_template] = { "template", EACH,
+		"a page is copied, but for a first head and first tails" },
+	[ZD_PROMISE_traced_builds] = { "traced_builds", STREAMING,
+		"while page_ref_set is traced each page is built, with its events" },
+	[ZD_PROMISE_sanitized_builds] = { "sanitized_builds", STREAMING,
+		"in KASAN and KMSAN kernels each page is built" },
+	[ZD_PROMISE_altmap_behind] = { "altmap_behind", STREAMING,
+		"nothing is written if an altmap ends behind its range" },
+	[ZD_PROMISE_returns_early] = { "returns_early", EACH,
+		"a call for no pages returns before pageblocks are set up" },
+	[ZD_PROMISE_resched] = { "resched", EACH,
+		"cond_resched() is called in each section while pages are written" },
+	[ZD_PROMISE_pages_stream] = { "pages_stream", EACH,
+		"copied pages stream, but for heads and the first of pageblocks" },
+	[ZD_PROMISE_pages_whole] = { "pages_whole", EACH,
+		"a page streams in full or not at all" },
+	[ZD_PROMISE_streamed_once] = { "streamed_once", EACH,
+		"no byte is streamed twice in a call" },
+	[ZD_PROMISE_never_patched] = { "never_patched", STREAMING,
+		"no line that streamed is stored to before it is drained" },
+	[ZD_PROMISE_drained_at_compound] = { "drained_at_compound", STREAMING,
+		"nothing is pending when a compound page starts" },
+	[ZD_PROMISE_drained_at_prep_head] = { "drained_at_prep_head", STREAMING,
+		"nothing is pending when prep_compound_head() writes" },
+	[ZD_PROMISE_drained_at_pageblock] = { "drained_at_pageblock", STREAMING,
+		"nothing is pending when pageblocks are set up" },
+	[ZD_PROMISE_drained_at_return] = { "drained_at_return", STREAMING,
+		"nothing is pending when memmap_init_zone_device() returns" },
+	[ZD_PROMISE_drained_at_remap] = { "drained_at_remap", STREAMING,
+		"nothing is pending when memremap_pages() returns" },
+	[ZD_PROMISE_handed_over] = { "handed_over", STREAMING,
+		"a range can be handed on by smp_store_release() alone" },
+	[ZD_PROMISE_copy_aligned] = { "copy_aligned", EACH,
+		"copies of 4n bytes to a multiple of 8 stream in full" },
+	[ZD_PROMISE_copy_else_plain] = { "copy_else_plain", STREAMING,
+		"no other copy streams at all" },
+	[ZD_PROMISE_copy_known] = { "copy_known", NONTEMPORAL,
+		"copies of known sizes stream in full at any alignment" },
+	[ZD_PROMISE_flushcache_inline] = { "flushcache_inline", EACH,
+		"memcpy_flushcache() of known sizes is inline if aligned to 8" },
+	[ZD_PROMISE_flushcache_any] = { "flushcache_any", NONTEMPORAL,
+		"memcpy_flushcache() of known sizes is inline if not aligned, too" },
+	[ZD_PROMISE_drain_fences] = { "drain_fences", STREAMING,
+		"the drain is one sfence where copies stream, else nothing" },
+	[ZD_PROMISE_drain_follows] = { "drain_follows", STREAMING,
+		"a fence follows the last store on each way through a copy" },
+	[ZD_PROMISE_fallback_is_memcpy] = { "fallback_is_memcpy", EACH,
+		"where nothing streams a copy is no more code than memcpy()" },
 };
 
 static unsigned int zd_contract_makes(void)
@@ -86,7 +143,8 @@ void zd_promise(struct kunit *test, enum zd_promise promise, u64 kept, u64 of, c
 		kunit_info(test, "promise %s: %llu of %llu %s\n", name, kept, of, what);
 	if (made && (!partial || !of)) {
 		if (kept < of)
-			KUNIT_FAIL(test, "promise %s of the contract %s is broken (%s): %llu of %llu %s",
+			KUNIT_FAIL(test,
+				   "promise %s of the contract %s is broken (%s): %llu of %llu %s",
 				   name, contract, zd_promises[promise].text, kept, of, what);
 		return;
 	}
@@ -96,7 +154,8 @@ void zd_promise(struct kunit *test, enum zd_promise promise, u64 kept, u64 of, c
 		kunit_mark_skipped(test, "promise %s is not made by %s, and nothing was seen of it",
 				   name, contract);
 	else if (made)
-		kunit_mark_skipped(test, "promise %s is judged at the end of the series: %llu of %llu %s",
+		kunit_mark_skipped(test,
+				   "promise %s is judged at the end of the series: %llu of %llu %s",
 				   name, kept, of, what);
 	else
 		kunit_mark_skipped(test, "promise %s is not made by %s: %llu of %llu %s",

@@ -48,8 +48,10 @@ const void *zd_next_case(struct kunit *test, const void *prev, char *desc)
 {
 	static struct zd_case cases[ARRAY_SIZE(zd_types) * ARRAY_SIZE(zd_shapes)];
 	const struct zd_case *last = prev;
-	unsigned int i = last ? last - cases + 1 : 0;
+	unsigned int i = 0;
 
+	if (last)
+		i = last - cases + 1;
 	for (; i < ARRAY_SIZE(cases); i++) {
 		unsigned int type = i / ARRAY_SIZE(zd_shapes);
 		unsigned int shape = i % ARRAY_SIZE(zd_shapes);

@@ -166,6 +166,7 @@ static int zd_receive(void *data)
 			continue;
 		}
 		parcel->whole += zd_is_whole(&parcel->call);
+		/* Pairs with the acquire in zd_handover_test(). */
 		smp_store_release(&parcel->taken, given);
 	}
 	return 0;
@@ -231,6 +232,7 @@ static void zd_handover_test(struct kunit *test)
 		zd_poison(&parcel->call, ZD_POISON_A);
 		zd_hand_over(parcel);
 		limit = jiffies + 5 * HZ;
+		/* Pairs with the release in zd_receive(). */
 		while (smp_load_acquire(&parcel->taken) != parcel->given &&
 		       time_before(jiffies, limit))
 			cpu_relax();

@@ -56,7 +56,7 @@ static void zd_expect_template(struct kunit *test, const struct zd_call *call)
 		kunit_skip(test, "too few pages for a template");
 	w = zd_init_watched(test, call, ZD_AS_IS);
 	if (!w.slow_pages)
-		kunit_skip(test, "no page was seen to be built: it is done by a function that is not known, or inline");
+		kunit_skip(test, "no page was seen to be built: by an unknown function, or inline");
 	zd_promise(test, ZD_PROMISE_template, min(due, written - zd_built_once(call, &w)), due,
 		   "pages copied, not built");
 }
@@ -265,7 +265,7 @@ static void zd_returns_early_test(struct kunit *test)
 	call.nr_pages = 0;
 	calls = zd_pageblock_setups(&call);
 	if (calls < 0)
-		kunit_skip(test, "pageblock_migratetype_init_range() is inline in this kernel, or cannot be probed");
+		kunit_skip(test, "the setup of pageblocks is inline, or cannot be probed");
 	zd_promise(test, ZD_PROMISE_returns_early, !calls, 1,
 		   "calls for no pages returned before pageblocks were set up");
 }

@@ -95,7 +95,7 @@ static void zd_one_compound_test(struct kunit *test)
 		struct zd_call call = zd_call_for(clone, 0);
 
 		call.nr_pages = 1UL << orders[i];
-		call.start_pfn += max(call.nr_pages, ALIGN((unsigned long)ZD_GUARD_PAGES, call.nr_pages));
+		call.start_pfn += max(call.nr_pages, 1UL * ZD_GUARD_PAGES);
 		/* The clone says by an altmap of no pages that none are shared. */
 		clone->altmap.base_pfn = call.start_pfn;
 		zd_poison_guards(&call, ZD_POISON_A);

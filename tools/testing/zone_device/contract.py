@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """contract = what a revision of the series promises. The tables of contracts and
-promises are the suites' own, in promise.h; here they are read, and what the
+promises are the suites' own, in promise.c; here they are read, and what the
 kernels said of each promise is summed up."""
 
 import re
@@ -9,7 +9,7 @@ from typing import Dict, FrozenSet, Iterable, List, Tuple
 
 from host.files import REPO
 
-TABLES = REPO / 'lib/tests/memcpy_streaming/promise.h'
+TABLES = REPO / 'lib/tests/memcpy_streaming/promise.c'
 # What is known of a kernel with no known streaming copy, and of one whose copy
 # is of no known revision.
 BASE, UNKNOWN = 'base', 'unknown'
@@ -36,21 +36,15 @@ class Seen:
 	what: str
 
 
-def _rows(letter: str, text: str) -> List[Tuple[str, str, str]]:
-	return re.findall(rf'^\t{letter}\((\w+),\s*([\w |()]+),\s*"(.*)"\)', text, re.M)
-
-
 def _read() -> Tuple[Dict[str, str], List[Promise]]:
 	text = TABLES.read_text()
+	contracts = re.findall(r'^\t\{ "(\w+)", (\w+), "(.*)" \},$', text, re.M)
 	# What a contract is called in the table of promises -> its name.
-	known = {made_by: name for name, made_by, _ in _rows('C', text) if made_by != '0'}
-	groups = {name: set(re.findall(r'\w+', members)) for name, members in
-		re.findall(r'^#define (ZD_\w+)\t+\((ZD_\w+(?: \| ZD_\w+)+)\)', text, re.M)}
-	promises = []
-	for name, by, about in _rows('P', text):
-		makers = set().union(*(groups.get(w, {w}) for w in re.findall(r'\w+', by)))
-		promises.append(Promise(name, frozenset(known[m] for m in makers), about))
-	return {name: about for name, _, about in _rows('C', text)}, promises
+	known = {made_by: name for name, made_by, _ in contracts if made_by != '0'}
+	groups = {name: members.split(' | ') for name, members in re.findall(r'^#define (\w+)\t+\((.*)\)$', text, re.M)}
+	promises = [Promise(name, frozenset(known[maker] for part in by.split(' | ') for maker in groups.get(part, [part])), about)
+		for name, by, about in re.findall(r'\] = \{ "(\w+)", ([\w |]+),\s+"(.*)" \},$', text, re.M)]
+	return {name: about for name, _, about in contracts}, promises
 
 
 CONTRACTS, PROMISES = _read()

@@ -42,8 +42,9 @@ def checkpatch(origin: Source, series: Sequence[Patch]) -> Dict[str, List[str]]:
 	for name, path in overlay.files().items():
 		if name.endswith(('.c', '.h')):
 			# offsetof() and sizeof_field() in a macro do not evaluate what they
-			# are given, but checkpatch takes them for uses with side effects.
-			result[name] = _said([*options, '--ignore=MACRO_ARG_REUSE', '--file', str(path)],
+			# are given, but checkpatch takes them for uses with side effects. And the
+			# kernel's own __SetPageHead() is what it calls camel case.
+			result[name] = _said([*options, '--ignore=MACRO_ARG_REUSE,CAMELCASE', '--file', str(path)],
 				str(path), name)
 	return result
 

@@ -8,7 +8,7 @@ import unittest
 from typing import Callable, List
 from unittest import mock
 
-from helper import Front, MM_INIT, patch_text
+from helper import Front, MM_INIT
 
 from kernel import mirror, tree
 
@@ -147,41 +147,6 @@ class Stale(Front):
 			base, = self.cache.glob('base/tarball-*')
 			subprocess.run(['rm', '-r', base / name], check=True)
 			self.assertWorks(KDIR='', KTARBALL=archive)
-
-
-class CopyIsUsed(Front):
-	"""What the suites expect of the copy is read from the tree."""
-
-	def setUp(self) -> None:
-		super().setUp()
-		text = self.string_h()
-		self.defines = ('--- a/include/linux/string.h\n+++ b/include/linux/string.h\n@@ -1 +1,3 @@\n'
-			f' {text}+static inline void memcpy_streaming(void *d, const void *s, size_t n)\n+{{ memcpy(d, s, n); }}\n')
-		self.uses = patch_text(5, '\tmemcpy_streaming(page, image, n);')
-
-	def string_h(self) -> str:
-		return (self.kdir / 'include/linux/string.h').read_text()
-
-	def test_a_whole_series_must_use_what_it_defines(self) -> None:
-		self.assertWorks(SERIES=self.series(self.defines, self.uses, name='good'))
-		bad = self.series(self.defines, patch_text(5, '\tmemcpy(page, image, n);'), name='bad')
-		done = self.kunit(SERIES=bad)
-		self.assertNotEqual(done.returncode, 0)
-		self.assertIn('FAILED series: series.copy_is_used', done.stdout)
-		self.assertIn('defines memcpy_streaming(), and nothing in mm/mm_init.c calls it', done.stdout)
-		# The rest is looked at all the same.
-		self.assertRegex(done.stdout, r'uml +1 +0 +0 .*ok')
-
-	def test_the_first_patches_need_not(self) -> None:
-		series = self.series(self.defines, self.uses)
-		self.assertWorks(SERIES=series, SERIES_UPTO=1)
-		self.assertWorks(SERIES=series)
-
-	def test_a_copy_that_was_there_before(self) -> None:
-		"""A later series need not touch it."""
-		path = self.kdir / 'include/linux/string.h'
-		path.write_text(self.string_h() + 'static inline void memcpy_streaming(void *d, const void *s)\n{\n}\n')
-		self.assertWorks(SERIES=self.series(patch_text(5, 'five')))
 
 
 if __name__ == '__main__':
