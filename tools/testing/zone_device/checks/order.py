@@ -6,10 +6,12 @@ the rules.
 """
 
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Sequence, Tuple
 
+import contract as contracts
 from checks import Check
 from checks.mutants import Mutant
+from checks.order_result import details, drains, Result, summary
 from guest import boot, build, plugin
 from guest.plugin import Point, Settings, Watch
 from guest.target import Target
@@ -18,49 +20,14 @@ from kernel.tree import Tree
 from kernel.vmlinux import base_name, Kernel
 from outcome import Outcome
 
-# What else is reported is a violation.
-WASTES = ('load-from-pending', 'partial-line', 'empty-drain')
 WATCHED = 'memmap_init_zone_device'
+AROUND = 'memremap_pages'
 # Functions are known here by names that every kernel with device memory has.
 WRITES = (('prep_compound_head', 'undrained-at-prep-head'),)
 TOUCHES = (('pageblock_migratetype_init_range', 'undrained-at-pageblock'),)
 STARTS = (('memmap_init_compound', 'undrained-at-compound'),)
 # How far from the watched function code of the above may be inlined.
 DEPTH = 2
-
-
-@dataclass
-class Found:
-	rule: str
-	watch: str
-	store: int
-	offender: int
-	addr: int
-	cpu: int
-	other_cpu: int
-
-
-@dataclass
-class Result:
-	name: str
-	verdict: Outcome
-	kernel: Kernel
-	memmap: bool = False
-	entered: int = 0
-	lost: int = 0
-	stores: int = 0
-	bytes: int = 0
-	drains: int = 0
-	totals: Dict[str, int] = field(default_factory=dict)
-	found: List[Found] = field(default_factory=list)
-
-	@property
-	def violations(self) -> int:
-		return sum(n for rule, n in self.totals.items() if rule not in WASTES)
-
-	@property
-	def ok(self) -> bool:
-		return self.verdict.ok and not self.violations and not self.lost and self.entered > 0
 
 
 def memmap_settings(kernel: Kernel) -> Settings:
@@ -83,7 +50,35 @@ def memmap_settings(kernel: Kernel) -> Settings:
 				points.append(Point(kind, rule, ranges))
 			if not outlined and not inlined:
 				say(f'order: there is no {name}() here, {rule} is not checked')
-	return Settings(watches=[Watch(watched)], points=points, memmap=True)
+	watches = [Watch(watched), Watch(kernel.need(AROUND), ('undrained-at-remap', 'foreign-cpu-touch'), 'outer')]
+	return Settings(watches=watches, points=points, memmap=True)
+
+
+# Rule -> the promise that it breaks, and in what that is counted.
+MEMMAP_PROMISES = {
+	'undrained-at-compound': ('drained_at_compound', 'starts of memmap_init_compound()'),
+	'undrained-at-prep-head': ('drained_at_prep_head', 'stores by prep_compound_head()'),
+	'undrained-at-pageblock': ('drained_at_pageblock', 'calls that came to their pageblocks'),
+	'undrained-at-return': ('drained_at_return', f'calls of {WATCHED}()'),
+	'undrained-at-remap': ('drained_at_remap', f'calls of {AROUND}()'),
+	'plain-store-to-pending': ('never_patched', 'lines of struct pages'),
+	'written-twice': ('streamed_once', 'streaming stores to struct pages'),
+	'partial-page': ('pages_whole', 'struct pages, by the stores seen'),
+}
+COPY_PROMISES = {
+	'plain-store-to-pending': ('never_patched', 'lines of copies'),
+	'written-twice': ('streamed_once', 'streaming stores of copies'),
+}
+
+
+def handover_settings(kernel: Kernel) -> Settings:
+	"""Ranges that another CPU looks at, told by a plain store that they are ready."""
+	watched = Watch(kernel.need(WATCHED), ('handed-over-pending', 'foreign-cpu-touch', 'outside-range'))
+	gives = Watch(plugin.find_function(kernel, 'zd_hand_over'), ('handed-over-pending',), 'hands-over')
+	return Settings(watches=[watched, gives], memmap=True)
+
+
+HANDOVER_PROMISES = {'handed-over-pending': ('handed_over', 'ranges, at the first look of another CPU')}
 
 
 def copy_settings(kernel: Kernel) -> Settings:
@@ -95,7 +90,7 @@ def copy_settings(kernel: Kernel) -> Settings:
 
 def message_settings(kernel: Kernel) -> Settings:
 	"""Copy, drain, flag: nobody may see a message that is not drained."""
-	return Settings(watches=[Watch(plugin.find_function(kernel, 'message_writer'), rewrites=True)])
+	return Settings(watches=[Watch(plugin.find_function(kernel, 'message_writer'), kind='rewrites')])
 
 
 @dataclass
@@ -103,15 +98,23 @@ class Part:
 	"""Tests to run, and what to look for in them."""
 	filter: str
 	settings: Callable[[Kernel], Settings]
+	promises: Dict[str, Tuple[str, str]] = field(default_factory=dict)
 	# A tree without it has nothing for the suite to call.
 	needs: str = ''
+	# Copies alone are drained by whoever comes along.
+	drains: bool = True
+
+	@property
+	def name(self) -> str:
+		return self.filter.split('.')[0] or 'all'
 
 
 # Suites that put probes on non-temporal stores cannot be watched.
 PARTS = (
-	Part('zone_device_init.*', memmap_settings),
-	Part('memcpy_streaming.*', copy_settings, '-DZD_COPY='),
-	Part('memcpy_streaming_drain.*', message_settings, '-DZD_DRAIN='),
+	Part('zone_device_init.*', memmap_settings, MEMMAP_PROMISES),
+	Part('zone_device_handover.*', handover_settings, HANDOVER_PROMISES),
+	Part('memcpy_streaming.*', copy_settings, COPY_PROMISES, '-DZD_COPY=', drains=False),
+	Part('memcpy_streaming_drain.*', message_settings, needs='-DZD_COPY='),
 )
 
 
@@ -120,72 +123,19 @@ def function_settings(names: Sequence[str], starts: Sequence[str]) -> Callable[[
 	def settings(kernel: Kernel) -> Settings:
 		points = [Point('start', 'undrained-at-start', (f.addr, f.end))
 			for f in (plugin.find_function(kernel, n) for n in starts)]
-		return Settings(watches=[Watch(plugin.find_function(kernel, n), rewrites=True) for n in names],
+		return Settings(watches=[Watch(plugin.find_function(kernel, n), kind='rewrites') for n in names],
 			points=points)
 	return settings
 
 
 def judge(prepared: Tree, target: Target, kernel: Kernel, one: Part) -> Result:
 	settings = one.settings(kernel)
-	name = one.filter.split('.')[0] or 'all'
-	verdict, lines = plugin.boot(prepared, target, kernel, settings, f'order-{name}', filter=one.filter)
-	result = Result(name, verdict, kernel, settings.memmap)
-	for key in ('entered', 'lost', 'stores', 'bytes', 'drains'):
-		setattr(result, key, plugin.number(lines, key))
-	for words in lines:
-		if words[0] == 'total':
-			result.totals[words[1]] = int(words[2])
-		elif words[0] == 'found':
-			result.found.append(Found(words[1], words[2], int(words[3], 16), int(words[4], 16),
-				int(words[5], 16), int(words[6]), int(words[7])))
+	verdict, lines = plugin.boot(prepared, target, kernel, settings, f'order-{one.name}', filter=one.filter)
+	result = Result(one.name, verdict, kernel, settings.memmap, one.promises)
+	result.read(lines)
+	if not one.drains:
+		result.drained = []
 	return result
-
-
-def _where(result: Result, found: Found) -> str:
-	cpus = f'CPU {found.cpu}'
-	if found.other_cpu != found.cpu:
-		cpus += f', touched by CPU {found.other_cpu}'
-	if not found.addr:
-		return cpus
-	if not result.memmap:
-		return f'address {found.addr:#x}, {cpus}'
-	start, size = plugin.memmap(result.kernel)
-	offset = found.addr - start
-	if not 0 <= offset < 1 << 40:
-		return f'address {found.addr:#x}, {cpus}'
-	return f'pfn {offset // size:#x}, offset {offset % size:#x} in struct page, {cpus}'
-
-
-def details(result: Result) -> List[str]:
-	lines = []
-	shown = [f for f in result.found]
-	result.kernel.places([a for f in shown for a in (f.store, f.offender)])
-	for rule, total in result.totals.items():
-		if not total:
-			continue
-		kind = 'waste' if rule in WASTES else 'VIOLATION'
-		lines.append(f'{kind} {rule}: {total} times')
-		for f in (f for f in shown if f.rule == rule):
-			lines.append(f'    in {f.watch}(), {_where(result, f)}')
-			if f.store != f.offender:
-				lines.append(f'        stored by {result.kernel.describe(f.store)}')
-			lines.append(f'        offender  {result.kernel.describe(f.offender)}')
-	return lines
-
-
-def summary(result: Result) -> str:
-	if result.verdict.problem:
-		return f'order: {result.name}: FAILED: {result.verdict.problem}'
-	seen = f'{result.entered} calls, {result.stores} non-temporal stores ({result.bytes} bytes), ' \
-		f'{result.drains} drains' if result.stores else \
-		f'{result.entered} calls, nothing non-temporal was seen'
-	wastes = sum(result.totals.get(w, 0) for w in WASTES)
-	text = f'order: {result.name}: {seen}; {result.violations} violations, {wastes} wastes'
-	if result.verdict.failed:
-		text += f'; and {result.verdict.failed} tests failed'
-	if result.lost:
-		text += f'; {result.lost} calls could not be followed'
-	return text
 
 
 class Order(Check):
@@ -196,7 +146,7 @@ class Order(Check):
 		if functions:
 			self.parts = [Part(filter, function_settings(functions, starts))]
 		elif filter:
-			self.parts = [Part(filter, memmap_settings)]
+			self.parts = [Part(filter, memmap_settings, MEMMAP_PROMISES)]
 		self._asked = [filter, list(functions), list(starts)]
 
 	def depends_on(self) -> List[object]:
@@ -205,27 +155,36 @@ class Order(Check):
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		build.build(tree, target)
 		kernel = plugin.load(tree, target)
-		outcome = Outcome(self.name, target.name)
+		outcome = Outcome(self.name, target.name, contract=tree.contract, partial=tree.partial)
 		for part in self.parts:
-			name = part.filter.split('.')[0] or 'all'
 			if part.needs not in tree.features:
 				outcome.skipped += 1
-				outcome.skips.append((name, 'this tree has no such copy'))
-				outcome.cases.append((name, 'SKIP'))
+				outcome.skips.append((part.name, 'this tree has no such copy'))
+				outcome.cases.append((part.name, 'SKIP'))
 				continue
-			result = judge(tree, target, kernel, part)
-			outcome.run_seconds += result.verdict.run_seconds
-			outcome.cases.append((name, 'PASS' if result.ok else 'FAIL'))
-			for what, count in (('violations', result.violations), ('stores', result.stores),
-					('drains', result.drains), *result.totals.items()):
-				outcome.figures[f'{name}, {what}'] = count
-			outcome.said += [*details(result), summary(result)]
-			if result.ok:
-				outcome.passed += 1
-			else:
-				outcome.failed += 1
-				outcome.failures.append((name, [*details(result), summary(result)]))
+			_add(outcome, judge(tree, target, kernel, part))
+		outcome.seen = contracts.total(outcome.seen)
 		return outcome
+
+
+def _add(outcome: Outcome, result: Result) -> None:
+	"""What one part says, to what all of them do."""
+	verdict = result.verdict
+	outcome.run_seconds += verdict.run_seconds
+	outcome.cases.append((result.name, 'PASS' if result.ok else 'FAIL'))
+	for what, count in (('violations', result.violations), ('stores', result.stores), ('drains', result.drains),
+			*result.totals.items()):
+		outcome.figures[f'{result.name}, {what}'] = count
+	outcome.said += [*details(result), *drains(result), summary(result)]
+	outcome.seen += result.seen
+	outcome.unknown = outcome.unknown or verdict.unknown
+	outcome.doubtful = outcome.doubtful or verdict.doubtful
+	if result.ok:
+		outcome.passed += 1
+	else:
+		outcome.failed += 1
+		outcome.failures.append((result.name, [summary(result), *(f'the test {n} failed' for n, _ in verdict.failures),
+			*details(result)]))
 
 
 class OrderMutant(Check):
@@ -242,9 +201,10 @@ class OrderMutant(Check):
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		build.build(tree, target)
 		values = boot.boot(tree, target, filter='zone_device*')
-		result = judge(tree, target, plugin.load(tree, target), PARTS[0])
-		seen = [r for r, n in result.totals.items() if n and r not in WASTES]
 		expected = self.mutant.catchers('order')[0]
+		part = next((p for p in PARTS if expected in p.promises), PARTS[0])
+		result = judge(tree, target, plugin.load(tree, target), part)
+		seen = result.broken
 		others = [r for r in seen if r != expected]
 		noticed, meant = ('no' if values.ok else 'yes'), ('no' if 'kunit' in self.mutant.missed_by else 'yes')
 		what = f'{"caught" if expected in seen else "NOT CAUGHT"} by {expected}; ' \

@@ -30,8 +30,8 @@ SUSPENDS = ('__schedule', '__cond_resched', 'optimized_callback')
 class Watch:
 	function: Symbol
 	rules: Sequence[str] = ('all',)
-	# Memory may be written again once it was drained.
-	rewrites: bool = False
+	# 'rewrites', 'outer' or 'hands-over'; config.c says what they are.
+	kind: str = '-'
 
 
 @dataclass
@@ -111,8 +111,8 @@ def configure(kernel: Kernel, arch: Arch, settings: Settings, config: Path, out:
 	lines += [f'stub {a:x}' for a in _stubs(kernel, arch)]
 	lines += [f'suspend {s.addr:x}' for n in settings.suspends for s in kernel.copies(n)
 		if '.cold' not in s.name]
-	lines += [f'watch {w.function.addr:x} {w.function.name} {",".join(w.rules)} '
-		f'{"rewrites" if w.rewrites else "-"}' for w in settings.watches]
+	lines += [f'watch {w.function.addr:x} {w.function.name} {",".join(w.rules)} {w.kind}'
+		for w in settings.watches]
 	lines += [f'point {p.kind} {p.rule} {" ".join(f"{a:x}" for a in p.ranges)}'
 		for p in settings.points]
 	config.write_text('\n'.join(lines) + '\n')

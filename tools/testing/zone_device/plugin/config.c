@@ -6,14 +6,17 @@
  *   out FILE
  *   mode order|cost
  *   window START END SIZE	objects of SIZE bytes, 0 for any memory
- *   watch ADDR NAME RULES FLAGS	RULES: a,b,c or all; FLAGS: rewrites or -
+ *   watch ADDR NAME RULES KIND	RULES: a,b,c or all; KIND: see below, or -
  *   suspend ADDR
  *   stub ADDR
  *   entry START END
  *   note START END MAILBOX
  *   point KIND RULE START END [START END]
  *
- * Numbers are hexadecimal.
+ * Numbers are hexadecimal. A watched function of the kind "rewrites" may write
+ * again what was drained; "outer" is one whose return alone is judged, next to
+ * what is watched in it; "hands-over" is an outer one that tells another CPU of
+ * what was written in it.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -57,16 +60,18 @@ static int find_name(const char * const *names, const char *name)
 
 static bool read_watch(const char *args, const char * const *rules)
 {
-	char names[LINE_SIZE], flags[LINE_SIZE];
+	char names[LINE_SIZE], kind[LINE_SIZE];
 	struct watch *watch;
 	char *name;
 
 	config.watches = grow(config.watches, &config.nr_watches, sizeof(*watch));
 	watch = &config.watches[config.nr_watches - 1];
 	if (sscanf(args, "%" SCNx64 " %63s %s %s", &watch->addr, watch->name, names,
-		   flags) != 4)
+		   kind) != 4)
 		return false;
-	watch->rewrites = !strcmp(flags, "rewrites");
+	watch->rewrites = !strcmp(kind, "rewrites");
+	watch->hands_over = !strcmp(kind, "hands-over");
+	watch->outer = watch->hands_over || !strcmp(kind, "outer");
 	if (!strcmp(names, "all")) {
 		watch->rules = ~0U;
 		return true;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define NAME_SIZE	64
+#define MAX_RULES	32
 
 struct range {
 	uint64_t start;
@@ -25,6 +26,8 @@ struct watch {
 	char name[NAME_SIZE];
 	unsigned int rules;	/* those that apply to it */
 	bool rewrites;		/* what was drained may be written again */
+	bool outer;		/* of it only the return is judged, and calls in it */
+	bool hands_over;	/* outer, and tells another CPU before it returns */
 };
 
 enum point_kind {

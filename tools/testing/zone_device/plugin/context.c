@@ -117,9 +117,18 @@ static void on_watch(unsigned int nr, void *data)
 		cpu->context = context;
 	}
 	frame = &context->frames[context->nr_frames++];
+	memset(frame, 0, sizeof(*frame));
 	frame->watch = data;
+	frame->first = context->nr_pending;
 	frame->slot = slot;
 	memcpy(frame->counts, context->counts, sizeof(frame->counts));
+	if (!context->call) {
+		context->judged = data;
+		if (!frame->watch->outer)
+			context->call = frame;
+		if (context->nr_frames == 1)
+			context->around = frame->watch->outer ? data : NULL;
+	}
 	nr_entered++;
 	pthread_mutex_unlock(&context_lock);
 }
@@ -159,7 +168,8 @@ struct context *context_ret(unsigned int nr, uint32_t info, uint64_t slot)
 	if (__atomic_load_n(&nr_parked, __ATOMIC_RELAXED) && !cpu->context)
 		unpark(nr, slot);
 	context = context_active(nr);
-	if (context && is_slot(&context->frames[context->nr_frames - 1].slot, slot))
+	if (context && context->nr_frames &&
+	    is_slot(&context->frames[context->nr_frames - 1].slot, slot))
 		return context;
 	return NULL;
 }
@@ -167,13 +177,23 @@ struct context *context_ret(unsigned int nr, uint32_t info, uint64_t slot)
 /** context_leave() - CPU @nr returns, see context_ret(); hold context_lock */
 void context_leave(unsigned int nr)
 {
+	struct context *context = cpus[nr].context;
+
+	if (context->call == &context->frames[--context->nr_frames])
+		context->call = NULL;
+	if (!context->nr_frames && !context->nr_pending)
+		context_end(nr);
+}
+
+/** context_end() - nothing is left to follow on CPU @nr; hold context_lock */
+void context_end(unsigned int nr)
+{
 	struct context *context = cpus[nr].context, **link;
 
-	if (--context->nr_frames)
-		return;
 	for (link = &contexts; *link != context; link = &(*link)->next)
 		;
 	*link = context->next;
+	free(context->pending);
 	free(context);
 	cpus[nr].context = NULL;
 }

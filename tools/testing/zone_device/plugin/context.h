@@ -53,8 +53,19 @@ struct frame {
 	const struct watch *watch;
 	struct slot slot;
 	uint64_t counts[NR_COUNTS];	/* as they were */
+
+	/* order.c and below */
+	bool streamed;		/* something, pending or not */
+	size_t first;		/* what is pending from here on is its own */
+	uint64_t drained;	/* the last instruction that drained something of it */
+	uint32_t touched;	/* rules of points that it came by, a bit each, */
+	uint32_t spoilt;	/* and those that it broke there */
 };
 
+/*
+ * It outlives the functions for as long as something that they stored is
+ * pending: then there is no frame.
+ */
 struct context {
 	struct context *next;	/* among all there are */
 	unsigned int cpu;	/* where it runs, or ran last */
@@ -63,12 +74,18 @@ struct context {
 	struct frame frames[MAX_FRAMES];
 	unsigned int nr_frames;
 
-	/* order.c */
-	struct table lines;
+	/* order.c and below */
+	struct frame *call;	/* that the rules are about; others are around or in it */
+	const struct watch *judged;	/* the function of the last call */
+	const struct watch *around;	/* one that the last call was made by, or NULL */
+	struct table lines;	/* stored to in the call */
 	struct table objects;
-	uint64_t *pending;	/* keys of lines */
+	struct table waiting;	/* lines that are pending */
+	uint64_t *pending;	/* their keys, as they became so */
 	size_t nr_pending;
 	size_t max_pending;
+	size_t accused[MAX_RULES];	/* as many of them broke the rule */
+	struct table late;	/* watches + 1, and the calls that left lines pending */
 	uint64_t filling;	/* the line last stored to, or 0 */
 	struct note note;	/* what it was to write; all 0 if not known */
 	uint64_t was_in;	/* a bit for each point */
@@ -105,6 +122,7 @@ struct qemu_plugin_insn;
 void context_translate(struct qemu_plugin_insn *insn, uint64_t pc, unsigned int flags);
 struct context *context_ret(unsigned int cpu, uint32_t info, uint64_t slot);
 void context_leave(unsigned int cpu);
+void context_end(unsigned int cpu);
 const struct note *context_note(uint64_t addr);
 const struct note *context_last_note(void);
 void context_report(void);

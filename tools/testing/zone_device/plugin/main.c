@@ -13,6 +13,7 @@
 #include "cost.h"
 #include "insn.h"
 #include "order.h"
+#include "rules.h"
 
 /* Addresses below are no kernel's; firmware runs there. */
 #define KERNEL_START	0xffff800000000000ULL
@@ -29,7 +30,7 @@ static void on_ret(unsigned int cpu, uint32_t info, uint64_t slot, void *data)
 	pthread_mutex_lock(&context_lock);
 	if (config.cost)
 		cost_leave(context);
-	else if (context->nr_frames == 1)
+	else
 		order_leave(context, (uint64_t)data);
 	context_leave(cpu);
 	pthread_mutex_unlock(&context_lock);
@@ -78,7 +79,7 @@ PLUGIN_EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info *info,
 		fprintf(stderr, "the plugin's one argument is config=FILE\n");
 		return -1;
 	}
-	if (!config_read(argv[0] + 7, order_rules))
+	if (!config_read(argv[0] + 7, rules))
 		return -1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
 	qemu_plugin_register_atexit_cb(id, report, NULL);

@@ -1,99 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The rules of non-temporal stores: which cache lines hold stores that nothing
- * has drained, and who must not find them so. See ../docs/order.rst.
+ * What the guest does, as far as the rules of non-temporal stores ask for it:
+ * who must not find cache lines pending. See ../docs/order.rst.
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api.h"
 #include "context.h"
+#include "handover.h"
 #include "insn.h"
 #include "order.h"
+#include "pending.h"
+#include "rules.h"
 
 #define LINE_SIZE	64
-#define SHOWN		8
 #define STACK_REACH	0x4000
 
-enum rule {
-	PLAIN_STORE,
-	FOREIGN_TOUCH,
-	AT_COMPOUND,
-	AT_PREP_HEAD,
-	AT_PAGEBLOCK,
-	AT_START,
-	AT_RETURN,
-	OUTSIDE,
-	TWICE,
-	PARTIAL_OBJECT,
-	PENDING_LOAD,
-	PARTIAL_LINE,
-	EMPTY_DRAIN,
-	NR_RULES
-};
-
-const char * const order_rules[] = {
-	[PLAIN_STORE]	 = "plain-store-to-pending",
-	[FOREIGN_TOUCH]	 = "foreign-cpu-touch",
-	[AT_COMPOUND]	 = "undrained-at-compound",
-	[AT_PREP_HEAD]	 = "undrained-at-prep-head",
-	[AT_PAGEBLOCK]	 = "undrained-at-pageblock",
-	[AT_START]	 = "undrained-at-start",
-	[AT_RETURN]	 = "undrained-at-return",
-	[OUTSIDE]	 = "outside-range",
-	[TWICE]		 = "written-twice",
-	[PARTIAL_OBJECT] = "partial-page",
-	[PENDING_LOAD]	 = "load-from-pending",
-	[PARTIAL_LINE]	 = "partial-line",
-	[EMPTY_DRAIN]	 = "empty-drain",
-	[NR_RULES]	 = NULL
-};
-
-/* Stores and offenders that have been shown already, for each rule. */
-static struct {
-	uint64_t total;
-	unsigned int nr_shown;
-	uint64_t stores[SHOWN];
-	uint64_t offenders[SHOWN];
-} found[NR_RULES];
-
-static uint64_t nr_stores, nr_bytes, nr_drains;
-/* Of all contexts: while there is none, memory accesses are of no interest. */
-static size_t total_pending;
-
-/* @store is at fault for what happens at @pc, about @addr. */
-static void report(const struct context *context, enum rule rule, uint64_t store,
-		   uint64_t pc, uint64_t addr, unsigned int cpu)
-{
-	unsigned int i;
-
-	if (!(context->frames[0].watch->rules & 1U << rule))
-		return;
-	found[rule].total++;
-	for (i = 0; i < found[rule].nr_shown; i++) {
-		if (found[rule].stores[i] == store && found[rule].offenders[i] == pc)
-			return;
-	}
-	if (i == SHOWN)
-		return;
-	found[rule].stores[i] = store;
-	found[rule].offenders[i] = pc;
-	found[rule].nr_shown++;
-	fprintf(config.out, "found %s %s %" PRIx64 " %" PRIx64 " %" PRIx64 " %u %u\n",
-		order_rules[rule], context->frames[0].watch->name, store, pc, addr,
-		context->cpu, cpu);
-	fflush(config.out);
-}
-
-/* A line is accused of each thing once. */
-static void accuse(const struct context *context, struct entry *line, enum rule rule,
-		   uint64_t pc, uint64_t addr, unsigned int cpu)
-{
-	if (line->accused & 1U << rule)
-		return;
-	line->accused |= 1U << rule;
-	report(context, rule, line->pc, pc, addr, cpu);
-}
+static uint64_t nr_stores, nr_bytes, nr_lines, nr_objects, nr_drains;
 
 /*
  * What tells cache lines apart. Shared struct pages are mapped many times over:
@@ -110,53 +35,17 @@ static uint64_t line_key(uint32_t info, uint64_t addr)
 	return addr / LINE_SIZE + 1;
 }
 
-static void set_pending(struct context *context, struct entry *line)
-{
-	if (line->pending)
-		return;
-	if (context->nr_pending == context->max_pending) {
-		context->max_pending = context->max_pending ? 2 * context->max_pending : 64;
-		context->pending = realloc(context->pending,
-					   context->max_pending * sizeof(*context->pending));
-		if (!context->pending)
-			abort();
-	}
-	line->pending = true;
-	line->accused = 0;
-	context->pending[context->nr_pending++] = line->key;
-	__atomic_fetch_add(&total_pending, 1, __ATOMIC_RELAXED);
-}
-
 /* The stores go on elsewhere: was the line worth its while? */
 static void leave_line(struct context *context, uint64_t pc)
 {
 	struct entry *line = context->filling ?
 			     table_find(&context->lines, context->filling) : NULL;
+	struct entry *pending = line && ~line->bytes ?
+				table_find(&context->waiting, line->key) : NULL;
 
-	if (line && ~line->bytes)
-		accuse(context, line, PARTIAL_LINE, pc, line->addr, context->cpu);
+	if (pending)
+		pending_accuse(context, pending, PARTIAL_LINE, pc, line->addr, context->cpu);
 	context->filling = 0;
-}
-
-static void clear_pending(struct context *context)
-{
-	size_t i;
-
-	for (i = 0; i < context->nr_pending; i++)
-		table_find(&context->lines, context->pending[i])->pending = false;
-	__atomic_fetch_sub(&total_pending, context->nr_pending, __ATOMIC_RELAXED);
-	context->nr_pending = 0;
-}
-
-static void accuse_all(struct context *context, enum rule rule, uint64_t pc)
-{
-	struct entry *line;
-	size_t i;
-
-	for (i = 0; i < context->nr_pending; i++) {
-		line = table_find(&context->lines, context->pending[i]);
-		accuse(context, line, rule, pc, line->addr, context->cpu);
-	}
 }
 
 /* May @context store to @addr at all? */
@@ -191,60 +80,77 @@ static void nt_store_object(struct context *context, uint64_t addr, unsigned int
 	object->addr = addr + config.window.start;
 }
 
-static void on_nt_store(unsigned int cpu, uint32_t info, uint64_t addr, void *data)
+/* A store of the call that the rules are about. */
+static void nt_store(struct context *context, uint64_t key, uint64_t addr, unsigned int size,
+		     uint64_t pc)
 {
-	unsigned int size = 1U << qemu_plugin_mem_size_shift(info);
-	struct context *context = context_active(cpu);
-	uint64_t pc = (uint64_t)data, bits;
-	struct entry *line;
-
-	if (!context || !qemu_plugin_mem_is_store(info))
-		return;
-	pthread_mutex_lock(&context_lock);
-	nr_stores++;
-	nr_bytes += size;
-	if (!in_range(context, addr))
-		report(context, OUTSIDE, pc, pc, addr, cpu);
-	if (!within(&config.window, addr))
-		goto out;
-
 	/* Kernel code aligns such stores: none is split between two lines. */
-	line = table_add(&context->lines, line_key(info, addr));
-	bits = (size < 64 ? (1ULL << size) - 1 : ~0ULL) << addr % LINE_SIZE;
-	if (context->filling != line->key) {
-		leave_line(context, pc);
-		context->filling = line->key;
-	}
+	uint64_t bits = (size < 64 ? (1ULL << size) - 1 : ~0ULL) << addr % LINE_SIZE;
+	struct entry *line = table_add(&context->lines, key);
+	const struct breach twice = { line->pc, pc, addr, context->cpu };
+
 	if (line->bytes & bits)
-		report(context, TWICE, line->pc, pc, addr, cpu);
+		rules_report(context, context->judged, TWICE, &twice);
 	else
 		nt_store_object(context, addr, size, pc);
 	line->bytes |= bits;
 	line->addr = addr;
 	line->pc = pc;
-	set_pending(context, line);
+}
+
+static void on_nt_store(unsigned int cpu, uint32_t info, uint64_t addr, void *data)
+{
+	unsigned int size = 1U << qemu_plugin_mem_size_shift(info), i;
+	const struct breach breach = { (uint64_t)data, (uint64_t)data, addr, cpu };
+	struct context *context = context_active(cpu);
+	uint64_t key;
+
+	if (!context || !context->nr_frames || !qemu_plugin_mem_is_store(info))
+		return;
+	pthread_mutex_lock(&context_lock);
+	nr_stores++;
+	nr_bytes += size;
+	for (i = 0; i < context->nr_frames; i++)
+		context->frames[i].streamed = true;
+	if (context->call && !in_range(context, addr))
+		rules_report(context, context->judged, OUTSIDE, &breach);
+	if (!within(&config.window, addr))
+		goto out;
+
+	key = line_key(info, addr);
+	if (context->filling != key) {
+		leave_line(context, breach.pc);
+		nr_lines += pending_add(context, key, addr, breach.pc);
+		context->filling = key;
+	}
+	if (context->call)
+		nt_store(context, key, addr, size, breach.pc);
 out:
 	pthread_mutex_unlock(&context_lock);
 }
 
 static void on_drain(unsigned int cpu, uint64_t pc, bool fence)
 {
+	const struct breach breach = { pc, pc, 0, cpu };
 	struct context *context = context_active(cpu);
 
-	if (!context)
-		return;
-	if (!context->nr_pending && !fence)
+	if (!context || (!context->nr_pending && !(fence && context->call)))
 		return;
 	pthread_mutex_lock(&context_lock);
-	nr_drains++;
-	if (!context->nr_pending)
-		report(context, EMPTY_DRAIN, pc, pc, 0, cpu);
+	if (context->call) {
+		nr_drains++;
+		if (!context->nr_pending)
+			rules_report(context, context->judged, EMPTY_DRAIN, &breach);
+	}
 	leave_line(context, pc);
-	clear_pending(context);
-	if (context->frames[0].watch->rewrites) {
+	pending_drained(context, pc);
+	if (context->call && context->judged->rewrites) {
 		table_clear(&context->lines);
 		table_clear(&context->objects);
 	}
+	handover_drained(context);
+	if (!context->nr_frames)
+		context_end(cpu);
 	pthread_mutex_unlock(&context_lock);
 }
 
@@ -261,14 +167,21 @@ static void on_other_drain(unsigned int cpu, void *data)
 static void access_line(struct context *context, unsigned int cpu, uint64_t key,
 			bool store, uint64_t addr, uint64_t pc)
 {
-	struct entry *line = table_find(&context->lines, key);
+	struct entry *line = table_find(&context->waiting, key);
 
-	if (!line || !line->pending)
+	if (!line)
 		return;
-	if (context == context_active(cpu))
-		accuse(context, line, store ? PLAIN_STORE : PENDING_LOAD, pc, addr, cpu);
-	else if (context->cpu != cpu)
-		accuse(context, line, FOREIGN_TOUCH, pc, addr, cpu);
+	if (context == context_active(cpu)) {
+		/* What an earlier call left, or who comes behind it, is not its fault. */
+		if (context->call && pending_of(context->call, line))
+			pending_accuse(context, line, store ? PLAIN_STORE : PENDING_LOAD, pc, addr,
+				       cpu);
+	} else if (context->cpu != cpu) {
+		bool handed = context->around && context->around->hands_over;
+
+		pending_accuse(context, line, handed ? HANDED_OVER : FOREIGN_TOUCH, pc, addr, cpu);
+		pending_touched(context, pc);
+	}
 }
 
 /* Any load or plain store, of anybody. */
@@ -279,10 +192,11 @@ static void on_access(unsigned int cpu, uint32_t info, uint64_t addr, void *data
 	struct context *context;
 	uint64_t key;
 
-	if (!__atomic_load_n(&total_pending, __ATOMIC_RELAXED) ||
+	if ((!__atomic_load_n(&pending_total, __ATOMIC_RELAXED) && !handover_waits) ||
 	    !within(&config.window, addr))
 		return;
 	pthread_mutex_lock(&context_lock);
+	handover_touch(cpu, addr);
 	key = line_key(info, addr);
 	for (context = contexts; context; context = context->next) {
 		access_line(context, cpu, key, store, addr, (uint64_t)data);
@@ -298,13 +212,33 @@ struct site {
 	uint64_t pc;
 };
 
+/*
+ * A point was reached, and something was @pending or not. An inlined function
+ * that is known by its accesses to memory alone was reached once in a call,
+ * however many those are.
+ */
+static void come_by(struct context *context, const struct point *point, bool pending)
+{
+	uint32_t bit = 1U << point->rule;
+	struct frame *call = context->call;
+	bool again = point->kind == POINT_TOUCH && call->touched & bit;
+
+	if (!again)
+		rules_seen(point->rule, !pending, 1);
+	else if (pending && !(call->spoilt & bit))
+		rules_seen(point->rule, -1, 0);
+	call->touched |= bit;
+	if (pending)
+		call->spoilt |= bit;
+}
+
 static void check_point(unsigned int cpu, const struct site *site)
 {
 	struct context *context = context_active(cpu);
 	const struct point *point = site->point;
 	uint64_t bit = 1ULL << point->index % 64;
 
-	if (!context)
+	if (!context || !context->call)
 		return;
 	if (point->kind == POINT_ENTER) {
 		bool was_in = context->was_in & bit;
@@ -316,10 +250,11 @@ static void check_point(unsigned int cpu, const struct site *site)
 		if (was_in || !(context->was_in & bit))
 			return;
 	}
-	if (!context->nr_pending)
+	if (!context->call->streamed)
 		return;
 	pthread_mutex_lock(&context_lock);
-	accuse_all(context, point->rule, site->pc);
+	come_by(context, point, pending_in(context, context->call));
+	pending_accuse_all(context, context->call, point->rule, site->pc);
 	pthread_mutex_unlock(&context_lock);
 }
 
@@ -385,31 +320,51 @@ void order_translate(struct qemu_plugin_insn *insn, uint64_t pc, unsigned int fl
 						 QEMU_PLUGIN_MEM_RW, (void *)pc);
 }
 
-/** order_leave() - the function that @context is about returns, at @pc */
-void order_leave(struct context *context, uint64_t pc)
+/* The call that the rules are about is over. */
+static void leave_call(struct context *context, uint64_t pc)
 {
 	struct entry *object = NULL;
 
-	accuse_all(context, AT_RETURN, pc);
 	leave_line(context, pc);
-	clear_pending(context);
 	while ((object = table_next(&context->objects, object))) {
+		const struct breach breach = { object->pc, pc, object->addr, context->cpu };
+
+		nr_objects++;
 		if (object->bytes != config.object_size)
-			report(context, PARTIAL_OBJECT, object->pc, pc, object->addr,
-			       context->cpu);
+			rules_report(context, context->judged, PARTIAL_OBJECT, &breach);
 	}
+	if (context->call->streamed && context->around && context->around->hands_over)
+		handover_begin(context);
 	table_clear(&context->lines);
 	table_clear(&context->objects);
-	free(context->pending);
+	memset(&context->note, 0, sizeof(context->note));
+	context->was_in = 0;
+}
+
+/** order_leave() - the function that @context entered last returns, at @pc */
+void order_leave(struct context *context, uint64_t pc)
+{
+	struct frame *frame = &context->frames[context->nr_frames - 1];
+	enum rule rule = frame->watch->outer ? AT_REMAP : AT_RETURN;
+
+	/* One that was called by a watched one is a part of that. */
+	if (frame != context->call && !frame->watch->outer)
+		return;
+	if (frame->streamed) {
+		rules_seen(rule, !pending_in(context, frame), 1);
+		pending_accuse_all(context, frame, rule, pc);
+		pending_leave(context, frame);
+	}
+	if (frame == context->call)
+		leave_call(context, pc);
 }
 
 /** order_report() - sum up, when the guest has ended */
 void order_report(void)
 {
-	int i;
-
-	for (i = 0; i < NR_RULES; i++)
-		fprintf(config.out, "total %s %" PRIu64 "\n", order_rules[i], found[i].total);
-	fprintf(config.out, "stores %" PRIu64 "\nbytes %" PRIu64 "\ndrains %" PRIu64 "\n",
-		nr_stores, nr_bytes, nr_drains);
+	rules_sum_up();
+	pending_sum_up();
+	fprintf(config.out, "stores %" PRIu64 "\nbytes %" PRIu64 "\nlines %" PRIu64 "\n"
+		"pages %" PRIu64 "\ndrains %" PRIu64 "\n",
+		nr_stores, nr_bytes, nr_lines, nr_objects, nr_drains);
 }

@@ -4,9 +4,6 @@
 
 #include <stdint.h>
 
-/* Names of the rules, for config_read(); NULL follows the last. */
-extern const char * const order_rules[];
-
 struct context;
 struct qemu_plugin_insn;
 

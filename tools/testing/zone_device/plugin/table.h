@@ -10,11 +10,10 @@
  * struct entry - what is known of a cache line, or of an object
  * @key: which it is; never 0
  * @bytes: a line: a bit for each byte stored non-temporally;
- *	an object: how many bytes were
- * @addr: where the last such store went
+ *	an object: how many bytes were; else what is counted of it
+ * @addr: where such a store went
  * @pc: and which it was
  * @accused: a bit for each rule that it was reported for
- * @pending: not drained yet
  */
 struct entry {
 	uint64_t key;
@@ -22,7 +21,6 @@ struct entry {
 	uint64_t addr;
 	uint64_t pc;
 	uint32_t accused;
-	bool pending;
 };
 
 struct table {

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from helper import Case
 
-from checks import cost, order
+import contract as contracts
+from checks import cost, order, order_result
 from host.messages import Error
 from kernel.vmlinux import Kernel
 from outcome import Outcome
@@ -66,24 +67,78 @@ class Image(Case):
 
 	def test_report_names_pfn_and_offset(self) -> None:
 		watched = self.image.need('watched').addr
-		result = order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.image, True, entered=1,
+		result = order_result.Result('s', Outcome('kunit', 'x86_64', passed=1), self.image, True, entered=1,
 			totals={'partial-page': 3, 'empty-drain': 1})
-		result.found.append(order.Found('partial-page', 'watched', watched, watched + 1,
+		result.found.append(order_result.Found('partial-page', 'watched', watched, watched + 1,
 			0xffffea0000000000 + 64 * 0x100 + 8, 0, 0))
-		text = '\n'.join(order.details(result))
+		text = '\n'.join(order_result.details(result))
 		self.assertIn('VIOLATION partial-page: 3 times', text)
 		self.assertIn('pfn 0x100, offset 0x8 in struct page, CPU 0', text)
 		self.assertIn('waste empty-drain: 1 times', text)
 		self.assertEqual(result.violations, 3)
 		self.assertFalse(result.ok)
 
+	def _judged(self, contract: str, partial: bool = False, **totals: int) -> order_result.Result:
+		verdict = Outcome('kunit', 'x86_64', passed=1, contract=contract, partial=partial)
+		return order_result.Result('s', verdict, self.image, True, order.MEMMAP_PROMISES, entered=1, stores=80,
+			lines=10, pages=10, totals={n.replace('_', '-'): c for n, c in totals.items()},
+			kept={'undrained-at-return': (8, 10)})
+
+	def test_a_promise_fails_only_where_it_is_made(self) -> None:
+		for contract, kind, ok in (('streaming', 'VIOLATION', False),
+				('nontemporal', 'not promised by nontemporal', True),
+				('base', 'not promised by base', True)):
+			with self.subTest(contract):
+				result = self._judged(contract, undrained_at_return=2)
+				self.assertEqual((result.ok, bool(result.violations)), (ok, not ok))
+				self.assertIn(f'{kind} undrained-at-return (promise drained_at_return): 2 times',
+					order_result.details(result))
+		partial = self._judged('streaming', True, undrained_at_return=2)
+		self.assertTrue(partial.ok)
+		self.assertIn('not yet undrained-at-return (promise drained_at_return): 2 times', order_result.details(partial))
+
+	def test_a_plain_store_is_a_waste_unless_it_is_promised_away(self) -> None:
+		self.assertEqual(self._judged('streaming', plain_store_to_pending=1).broken, ['plain-store-to-pending'])
+		result = self._judged('nontemporal', plain_store_to_pending=1)
+		self.assertEqual((result.ok, result.wastes, result.violations), (True, 1, 0))
+
+	def test_invariants_fail_by_any_contract(self) -> None:
+		for rule in ('foreign_cpu_touch', 'outside_range'):
+			for contract in ('base', 'streaming', 'nontemporal', 'unknown'):
+				self.assertFalse(self._judged(contract, True, **{rule: 1}).ok, (rule, contract))
+
+	def test_evidence(self) -> None:
+		seen = {s.name: (s.kept, s.of, s.what) for s in self._judged('nontemporal', plain_store_to_pending=3).seen}
+		self.assertEqual(seen['drained_at_return'], (8, 10, 'calls of memmap_init_zone_device()'))
+		self.assertEqual(seen['never_patched'], (7, 10, 'lines of struct pages'))
+		self.assertEqual(seen['pages_whole'], (10, 10, 'struct pages, by the stores seen'))
+		# What was never reached is no evidence.
+		self.assertNotIn('drained_at_remap', seen)
+
+	def test_each_rule_names_a_promise_that_there_is(self) -> None:
+		there_is = {p.name for p in contracts.PROMISES}
+		for part in order.PARTS:
+			self.assertLessEqual({name for name, _ in part.promises.values()}, there_is)
+
+	def test_what_drained_the_calls_is_said_with_shares(self) -> None:
+		result = self._judged('nontemporal')
+		watched = self.image.need('watched').addr
+		result.read([['drained', 'watched', 'within', f'{watched:x}', '6'], ['drained', 'watched', 'after',
+			f'{watched:x}', '1'], ['drained', 'watched', 'touched', f'{watched:x}', '2'],
+			['drained', 'watched', 'never', '0', '1']])
+		text = '\n'.join(order_result.drains(result))
+		self.assertIn('s: 10 calls of watched() streamed; still pending at return: 4', text)
+		self.assertRegex(text, r'6 +60 % +drained by \w+ in watched\+0x0 \(code\.c')
+		self.assertRegex(text, r'2 +50 % +touched by another CPU, undrained')
+		self.assertRegex(text, r'1 +25 % +never drained')
+
 	def test_nothing_to_see_is_said_and_is_no_failure(self) -> None:
-		result = order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.image, entered=5)
-		self.assertIn('nothing non-temporal was seen', order.summary(result))
+		result = order_result.Result('s', Outcome('kunit', 'x86_64', passed=1), self.image, entered=5)
+		self.assertIn('nothing non-temporal was seen', order_result.summary(result))
 		self.assertTrue(result.ok)
 
 	def test_a_run_in_which_nothing_was_watched_fails(self) -> None:
-		self.assertFalse(order.Result('s', Outcome('kunit', 'x86_64', passed=1), self.image).ok)
+		self.assertFalse(order_result.Result('s', Outcome('kunit', 'x86_64', passed=1), self.image).ok)
 
 
 def _table(name: str, instructions: int) -> cost.Table:

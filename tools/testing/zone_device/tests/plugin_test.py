@@ -79,7 +79,7 @@ TEXT = 0xffffffff81000000
 # What the script's guest consists of: each at a place of its own.
 CODE = {'call': 'e800000000', 'watched': '90', 'nt': '480fc307', 'sfence': '0faef8', 'lock': 'f0ff07',
 	'store': '488907', 'load': '488b07', 'ret': 'c3', 'stub': '90', 'iret': '48cf', 'schedule': '90',
-	'prep': '488907', 'setup': '488b07', 'compound': '90', 'other': '90', 'note': '8a07'}
+	'prep': '488907', 'setup': '488b07', 'compound': '90', 'outer': '90', 'note': '8a07'}
 ADDR = {name: TEXT + 0x10 * i for i, name in enumerate(CODE)}
 WINDOW = 0xffffea0000000000
 STACK = 0xffffc90000001000
@@ -101,7 +101,8 @@ class Rules(unittest.TestCase):
 
 	def setUp(self) -> None:
 		self.script: List[str] = [f'insn {ADDR[n]:x} {code}' for n, code in CODE.items()]
-		self.flags = '-'
+		self.kind = '-'
+		self.outer = 'outer'
 
 	def do(self, name: str, *accesses: str, cpu: int = 0) -> None:
 		self.script.append(f'exec {cpu} {ADDR[name]:x} {" ".join(accesses)}')
@@ -109,6 +110,13 @@ class Rules(unittest.TestCase):
 	def enter(self, cpu: int = 0, slot: int = SLOT) -> None:
 		self.do('call', f'w {slot:x} 3', cpu=cpu)
 		self.do('watched', cpu=cpu)
+
+	def enter_outer(self, cpu: int = 0) -> None:
+		self.do('call', f'w {SLOT + 128:x} 3', cpu=cpu)
+		self.do('outer', cpu=cpu)
+
+	def leave_outer(self, cpu: int = 0) -> None:
+		self.do('ret', f'r {SLOT + 128:x} 3', cpu=cpu)
 
 	def leave(self, cpu: int = 0, slot: int = SLOT) -> None:
 		self.do('ret', f'r {slot:x} 3', cpu=cpu)
@@ -125,7 +133,8 @@ class Rules(unittest.TestCase):
 	def run_script(self, mode: str = 'order') -> List[List[str]]:
 		out, config = self.dir / 'out', self.dir / 'config'
 		lines = [f'out {out}', f'mode {mode}', f'window {WINDOW:x} {WINDOW + (1 << 40):x} {PAGE:x}',
-			f'watch {ADDR["watched"]:x} watched all {self.flags}', f'stub {ADDR["stub"]:x}',
+			f'watch {ADDR["watched"]:x} watched all {self.kind}',
+			f'watch {ADDR["outer"]:x} outer undrained-at-remap {self.outer}', f'stub {ADDR["stub"]:x}',
 			f'entry {ADDR["stub"]:x} {ADDR["schedule"]:x}', f'suspend {ADDR["schedule"]:x}',
 			f'note {ADDR["note"]:x} {ADDR["note"] + 16:x} {MAILBOX:x}']
 		for kind, rule, name in (('write', 'undrained-at-prep-head', 'prep'),
@@ -138,6 +147,14 @@ class Rules(unittest.TestCase):
 		report = [l.split() for l in out.read_text().splitlines()]
 		self.assertEqual(report[-1], ['end'])
 		return report
+
+	def judged(self) -> Dict[str, List[int]]:
+		"""Rule -> how often it was kept, and could have been."""
+		return {l[1]: [int(n) for n in l[2:]] for l in self.run_script() if l[0] == 'kept' and l[3] != '0'}
+
+	def fates(self) -> List[List[str]]:
+		names = {f'{a:x}': n for n, a in ADDR.items()}
+		return [[*l[1:3], names.get(l[3], '-'), l[4]] for l in self.run_script() if l[0] == 'drained']
 
 	def totals(self) -> Dict[str, int]:
 		return {l[1]: int(l[2]) for l in self.run_script() if l[0] == 'total' and int(l[2])}
@@ -244,7 +261,7 @@ class Rules(unittest.TestCase):
 		self.assertEqual(self.totals()['written-twice'], 1)
 
 	def test_rewritten_after_a_drain_where_that_is_allowed(self) -> None:
-		self.flags = 'rewrites'
+		self.kind = 'rewrites'
 		self.enter()
 		for _ in range(2):
 			self.stream(1)
@@ -329,6 +346,187 @@ class Rules(unittest.TestCase):
 		report = self.run_script()
 		self.assertEqual([l[1] for l in report if l[0] == 'found'], ['undrained-at-return'])
 		self.assertIn(['entered', '2'], report)
+
+	def test_how_often_a_point_was_reached_and_found_nothing_pending(self) -> None:
+		self.enter()
+		# Nothing has been streamed: there is nothing to be kept.
+		self.do('compound')
+		self.do('setup', f'r {MAILBOX:x} 3')
+		self.stream(1)
+		self.do('compound')
+		self.do('prep', f'w {WINDOW + 3 * PAGE:x} 3')
+		self.do('sfence')
+		self.do('compound')
+		self.do('prep', f'w {WINDOW + 3 * PAGE:x} 3')
+		# However often an inlined function uses memory, it is there once.
+		self.do('setup', f'r {MAILBOX:x} 3')
+		self.do('setup', f'r {MAILBOX:x} 3')
+		self.stream(2)
+		self.do('setup', f'r {MAILBOX:x} 3')
+		self.do('setup', f'r {MAILBOX:x} 3')
+		self.leave()
+		self.enter()
+		self.leave()
+		self.assertEqual(self.judged(), {'undrained-at-compound': [1, 2], 'undrained-at-prep-head': [1, 2],
+			'undrained-at-pageblock': [0, 1], 'undrained-at-return': [0, 1]})
+
+	def test_what_drained_a_call(self) -> None:
+		self.enter()
+		self.stream(1)
+		self.do('sfence')
+		self.stream(2)
+		self.do('lock', f'w {STACK:x} 2')
+		self.do('sfence')
+		self.leave()
+		self.assertEqual(self.fates(), [['watched', 'within', 'lock', '1']])
+
+	def test_what_drained_it_behind_its_return(self) -> None:
+		self.enter()
+		self.stream(1)
+		self.leave()
+		# Neither is the code's own that goes on there.
+		self.do('stub')
+		self.do('lock', f'w {STACK:x} 2')
+		self.do('iret')
+		self.do('call', f'w {SLOT - 64:x} 3')
+		self.do('schedule')
+		self.do('sfence')
+		self.do('ret', f'r {SLOT - 64:x} 3', cpu=1)
+		# What follows the return is not judged.
+		self.do('load', f'r {WINDOW + PAGE:x} 3', cpu=1)
+		self.do('store', f'w {WINDOW + PAGE:x} 3', cpu=1)
+		self.do('sfence', cpu=1)
+		self.do('lock', f'w {STACK:x} 2', cpu=1)
+		self.assertEqual(self.totals(), {'undrained-at-return': 1})
+		self.assertEqual(self.fates(), [['watched', 'after', 'sfence', '1']])
+
+	def test_what_one_call_left_is_not_the_next_ones(self) -> None:
+		self.enter()
+		self.stream(1)
+		self.leave()
+		self.enter()
+		self.do('compound')
+		self.stream(2)
+		self.do('compound')
+		self.do('store', f'w {WINDOW + PAGE:x} 3')
+		self.do('load', f'r {WINDOW + PAGE:x} 3')
+		self.leave()
+		self.do('sfence')
+		self.enter()
+		self.stream(3)
+		self.do('sfence')
+		self.leave()
+		self.assertEqual(self.totals(), {'undrained-at-return': 2, 'undrained-at-compound': 1})
+		self.assertEqual(self.judged(), {'undrained-at-return': [1, 3], 'undrained-at-compound': [0, 1]})
+		self.assertEqual(self.fates(), [['watched', 'after', 'sfence', '2'], ['watched', 'within', 'sfence', '1']])
+
+	def test_what_one_call_left_is_drained_in_the_next(self) -> None:
+		self.enter()
+		self.stream(1)
+		self.leave()
+		self.enter()
+		self.do('sfence')
+		self.stream(2)
+		self.leave()
+		self.assertEqual(self.totals(), {'undrained-at-return': 2})
+
+	def test_each_time_that_a_line_becomes_pending(self) -> None:
+		self.enter()
+		for page in (1, 2, 3):
+			self.stream(page)
+			self.do('compound')
+			self.do('compound')
+			self.do('sfence')
+		self.leave()
+		self.assertEqual(self.totals(), {'undrained-at-compound': 3})
+
+	def test_another_cpu_touches_behind_the_return(self) -> None:
+		self.enter()
+		self.stream(1)
+		self.leave()
+		self.do('load', f'r {WINDOW + PAGE:x} 3', cpu=1)
+		self.do('sfence')
+		self.do('load', f'r {WINDOW + PAGE:x} 3', cpu=1)
+		self.assertEqual(self.totals(), {'undrained-at-return': 1, 'foreign-cpu-touch': 1})
+		self.assertEqual(self.fates(), [['watched', 'touched', 'load', '1']])
+
+	def test_nothing_ever_drained(self) -> None:
+		self.enter()
+		self.stream(1)
+		self.leave()
+		self.assertEqual(self.fates(), [['watched', 'never', '-', '1']])
+
+	def test_a_call_around_it(self) -> None:
+		for drained, rules, fate in ((False, {'undrained-at-return': 1, 'undrained-at-remap': 1}, 'never'),
+				(True, {'undrained-at-return': 1}, 'after')):
+			with self.subTest(drained=drained):
+				self.setUp()
+				self.enter_outer()
+				self.enter()
+				self.stream(1)
+				self.leave()
+				self.do('store', f'w {WINDOW + PAGE:x} 3')
+				if drained:
+					self.do('lock', f'w {STACK:x} 2')
+				self.leave_outer()
+				self.assertEqual(self.totals(), rules)
+				self.assertEqual(self.judged()['undrained-at-remap'], [int(drained), 1])
+				self.assertIn(['watched', fate, 'lock' if drained else '-', '1'], self.fates())
+				self.assertIn(['outer', 'within' if drained else 'never', 'lock' if drained else '-', '1'],
+					self.fates())
+
+	def test_a_page_streamed_in_two_calls_of_one_around_them(self) -> None:
+		self.enter_outer()
+		for first in (0, 1):
+			self.note(first, 2)
+			self.enter()
+			self.stream(1)
+			self.do('sfence')
+			self.leave()
+		self.note(5, 6)
+		self.enter()
+		self.stream(5)
+		self.do('sfence')
+		self.leave()
+		self.leave_outer()
+		self.assertEqual(self.totals(), {})
+
+	def test_handed_over(self) -> None:
+		for drained in (False, True):
+			with self.subTest(drained=drained):
+				self.setUp()
+				self.outer = 'hands-over'
+				self.note(1, 4)
+				self.enter_outer()
+				self.enter()
+				self.stream(1)
+				self.stream(3)
+				if drained:
+					self.do('sfence')
+				self.leave()
+				# The range alone, and another CPU alone, are a look at it.
+				self.do('load', f'r {WINDOW + 5 * PAGE:x} 3', cpu=1)
+				self.do('load', f'r {WINDOW + PAGE:x} 3')
+				self.do('load', f'r {WINDOW + 2 * PAGE:x} 3', cpu=1)
+				self.do('load', f'r {WINDOW + 3 * PAGE:x} 3', cpu=1)
+				self.leave_outer()
+				self.assertEqual(self.judged()['handed-over-pending'], [int(drained), 1])
+				self.assertNotIn('foreign-cpu-touch', self.totals())
+				self.assertEqual(self.totals().get('handed-over-pending', 0), int(not drained))
+
+	def test_drained_before_the_look_and_behind_the_return(self) -> None:
+		self.outer = 'hands-over'
+		self.note(1, 2)
+		self.enter_outer()
+		self.enter()
+		self.stream(1)
+		self.leave()
+		# That the CPU itself looks at it hands nothing over.
+		self.do('load', f'r {WINDOW + PAGE:x} 3')
+		self.do('lock', f'w {STACK:x} 2')
+		self.leave_outer()
+		self.do('load', f'r {WINDOW + PAGE:x} 3', cpu=1)
+		self.assertEqual(self.judged()['handed-over-pending'], [1, 1])
 
 	def test_outside_of_calls_anything_goes(self) -> None:
 		self.stream(1)
