@@ -18,7 +18,7 @@ from host.messages import Error
 T = TypeVar('T')
 
 # What results are called, where they may replace former ones.
-RESULTS = ('.json', '.xml', '.html')
+RESULTS = ('.json', '.xml', '.html', '.svg')
 
 
 def _text(_name: str, text: str) -> str:
@@ -135,6 +135,7 @@ class Options:
 	json: str = _variable(OUTPUT, 'file', 'the results')
 	junit: str = _variable(OUTPUT, 'file', 'the same for a CI system')
 	html: str = _variable(OUTPUT, 'file', 'make bench: its page')
+	svg: str = _variable(OUTPUT, 'file', 'make bench-native: its picture')
 	fresh: bool = _variable(SET, '1', 'ask again, whatever is known from before')
 	jobs: Optional[int] = _variable(COUNT, 'n', 'compile n files at a time')
 	cc: str = _variable(TEXT, 'cc', 'the compiler; LLVM=1, LLVM=-19: as the kernel has it')
@@ -190,7 +191,7 @@ COMMANDS = {
 	'cost-budget': 'make that the budget that make cost judges by',
 	'bench': 'reproduce the published times in a VM, or say why not',
 	'compare': 'A.json B.json: what two results of any command differ in',
-	'bench-native': 'what can this CPU gain at most? In user space, in seconds',
+	'bench-native': 'what can this CPU gain at most? In user space, in a minute',
 	'install': 'put the suites into the tree KDIR= names, for kunit.py there',
 	'uninstall': 'take them out again',
 	'clean': 'remove prepared trees and builds',

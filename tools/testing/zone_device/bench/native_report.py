@@ -2,60 +2,93 @@
 """What was measured in user space, on what, and what may be said of it."""
 
 from dataclasses import dataclass, field
-from statistics import median, quantiles
+from statistics import median
 from typing import Dict, List, Optional, Tuple
 
 from bench.stats import Ratio, ratio, WIDEST
 from host.machine import asked, human, Machine
 from host.messages import Error
+from report import align
 
 DEVICE_PAGE = 4096
 # Both have to hold for any tree's text; the program checks its struct page.
 STRUCT_PAGE = 64
-UNIT = 2 << 20
+# Of the struct pages.
+SMALLEST = 64 << 10
+LARGEST = 1 << 30
 DEFAULT_ROUNDS = 15
-# Of the rounds of one backing, where ROUNDS= does not say how many.
-SECONDS = 6
+# Of the rounds of one size in one state, where ROUNDS= does not say how many.
+SECONDS = 1
 
+STATES = ('cold', 'warm')
+FIELDS, MEMCPY, STREAMING, LIMIT = 'fields', 'memcpy', 'streaming', 'limit'
 METHODS = {
-	'fields': 'field by field', 'memcpy': 'template + memcpy',
-	'streaming': 'template + streaming', 'movnti': 'movnti alone', 'memset': 'memset (rep stosb)',
+	FIELDS: 'field by field', MEMCPY: 'template + memcpy', STREAMING: 'template + streaming',
+	LIMIT: 'limit: stores alone',
 }
-BACKINGS = {'4k': '4 KiB pages', 'huge': 'huge pages'}
 
 
 @dataclass
 class Plan:
-	size: int
-	memmap: int
-	warm: int
+	smallest: int
+	largest: int
 	llc: int
 	rounds: int
 	seconds: int
 	cpu: int
 
+	@property
+	def sizes(self) -> List[int]:
+		return [1 << n for n in range(self.smallest.bit_length() - 1, self.largest.bit_length())]
+
 	def arguments(self) -> List[str]:
-		return [f'--{n}={v}' for n, v in vars(self).items() if n != 'size']
+		return [f'--{n}={v}' for n, v in vars(self).items()]
+
+
+def device(struct_pages: int) -> int:
+	return struct_pages // STRUCT_PAGE * DEVICE_PAGE
 
 
 def plan(on: Machine, size: str, rounds: Optional[int]) -> Plan:
 	if rounds is not None and not 0 < rounds <= 10000:
 		raise Error(f'ROUNDS={rounds} is not a number of rounds')
-	if size:
-		wanted = asked(size, UNIT // STRUCT_PAGE * DEVICE_PAGE) // DEVICE_PAGE * STRUCT_PAGE
-	else:
-		# What stays in the caches after a pass is to matter little.
-		wanted = min(max(16 * on.llc, 256 << 20), 1 << 30, max(on.available // 2, UNIT))
-	memmap = wanted // UNIT * UNIT
+	wanted = asked(size, device(SMALLEST)) // DEVICE_PAGE * STRUCT_PAGE if size \
+		else max(min(LARGEST, on.available // 2), SMALLEST)
+	largest = 1 << wanted.bit_length() - 1
 	# The program is small; a little has to be left for everybody else.
-	if memmap + (64 << 20) > on.available * 0.9:
-		raise Error(f'SIZE={size} takes {human(memmap)} for the struct pages, and {human(on.available)} '
-			'of memory are available')
-	return Plan(memmap // STRUCT_PAGE * DEVICE_PAGE, memmap, max(on.l2 // 2 & ~0xffff, 1 << 16),
-		on.llc, rounds or DEFAULT_ROUNDS, 0 if rounds else SECONDS, on.cpu)
+	if largest + (64 << 20) > on.available * 0.9:
+		raise Error(f'{f"SIZE={size}" if size else "bench-native"} takes {human(largest)} for the struct pages, '
+			f'and {human(on.available)} of memory are available')
+	return Plan(SMALLEST, largest, on.llc, rounds or DEFAULT_ROUNDS, 0 if rounds else SECONDS, on.cpu)
 
 
-Key = Tuple[str, str, str]
+@dataclass
+class Crossing:
+	"""Whether, with caches in one state, the streaming copy is faster than memcpy()."""
+	state: str
+	# The struct pages from which on it is, and the last ones for which it is
+	# the other way round.
+	faster: Optional[int]
+	slower: Optional[int]
+	sizes: List[int]
+
+	def says(self) -> str:
+		last = human(self.sizes[-1])
+		slower = f'; at {human(self.slower)} it is slower' if self.slower else ''
+		if self.faster == self.sizes[0]:
+			said = 'streaming is faster than the plain template at every size'
+		elif self.faster:
+			said = f'streaming overtakes the plain template at {human(self.faster)} of struct pages ' \
+				f'({human(device(self.faster))} of device memory){slower}'
+		elif self.slower == self.sizes[-1]:
+			said = f'streaming does not overtake the plain template, up to {last}'
+		else:
+			said = f'cannot judge whether streaming overtakes the plain template, up to {last}: intervals have 1 in ' \
+				f'them, or are wider than {WIDEST:.0%}{slower}'
+		return f'{self.state} caches: {said}'
+
+
+Key = Tuple[str, int, str]
 
 
 @dataclass
@@ -66,144 +99,121 @@ class Result:
 	compiler: str
 	lines: List[str]
 	samples: Dict[Key, List[float]] = field(default_factory=dict)
-	backing: Dict[str, Tuple[int, int]] = field(default_factory=dict)
-	disturbed: Dict[str, Tuple[int, int]] = field(default_factory=dict)
+	# KiB in huge pages, and of all.
+	huge: Tuple[int, int] = (0, 1)
+	# By page faults, and by other tasks.
+	disturbed: Tuple[int, int] = (0, 0)
 	hypervisor: str = 'none seen'
 
 	def __post_init__(self) -> None:
 		for line in self.lines:
 			words = line.split()
 			if words[:1] == ['sample']:
-				state, backing, method, _round, ns = words[1:]
-				self.samples.setdefault((state, backing, method), []).append(float(ns))
-			elif words[:1] == ['backing']:
-				self.backing[words[1]] = int(words[2]), int(words[3])
+				state, size, method, _round, ns = words[1:]
+				self.samples.setdefault((state, int(size), method), []).append(float(ns))
+			elif words[:1] == ['huge']:
+				self.huge = int(words[1]), int(words[2])
 			elif words[:1] == ['disturbed']:
-				self.disturbed[words[1]] = int(words[2]), int(words[3])
+				self.disturbed = int(words[1]), int(words[2])
 			elif words[:1] == ['hypervisor']:
 				self.hypervisor = line[11:].strip() or 'unnamed'
 			elif words[:1] == ['page_size'] and words[1] != str(STRUCT_PAGE):
 				raise Error(f'struct page has {words[1]} bytes here, and not {STRUCT_PAGE}')
 
-	def _sized(self, state: str) -> int:
-		return self.plan.memmap if state == 'cold' else self.plan.warm
+	def limit(self, state: str, size: int) -> str:
+		"""The stores that the CPU did fastest there."""
+		return min((k for k in self.samples if k[:2] == (state, size) and k[2] not in METHODS),
+			key=lambda k: median(self.samples[k]))[2]
 
-	def _against(self, key: Key, other: str = '') -> Optional[Ratio]:
-		"""@key against @other, or what it is natural to compare it with."""
-		state, backing, method = key
-		order = method.partition('-')[2] or '0'
-		reference = self.samples.get((state, backing, other or f'fields-{order}'))
-		return ratio(reference, self.samples[key]) if reference else None
+	@property
+	def methods(self) -> List[str]:
+		"""What is compared with field by field."""
+		measured = {k[2] for k in self.samples}
+		return [m for m in (MEMCPY, STREAMING) if m in measured] + [LIMIT]
 
-	def _row(self, key: Key) -> str:
-		values = self.samples[key]
-		name, _dash, order = key[2].partition('-')
-		mid = median(values)
-		quarter = quantiles(values, n=4) if len(values) > 1 else [mid, mid, mid]
-		speed = self._sized(key[0]) / mid
-		size = f'{mid / 1e6:9.2f} ms' if key[0] == 'cold' else f'{mid / 1e3:9.2f} us'
-		best = min(values) / (1e6 if key[0] == 'cold' else 1e3)
-		what = METHODS[name] + (f', order {order}' if order else '')
-		row = f'  {what:<30}{size}{(quarter[2] - quarter[0]) / mid:7.1%}{best:9.2f}{speed:8.1f}'
-		against = self._against(key)
-		if against and name != 'fields':
-			row += f'{against.value:8.2f}'
-			row += f'  {against.low:.2f} to {against.high:.2f}' if against.low else ''
-			row += f'  cannot judge: {against.problem}' if against.problem else ''
-		return row
+	def ratio(self, state: str, size: int, method: str, other: str = FIELDS) -> Ratio:
+		"""How many times as fast as @other."""
+		name = self.limit(state, size) if method == LIMIT else method
+		return ratio(self.samples[state, size, other], self.samples[state, size, name])
 
-	def _table(self) -> List[str]:
-		lines: List[str] = []
-		for state in ('cold', 'warm'):
-			for backing in BACKINGS:
-				keys = [k for k in self.samples if k[:2] == (state, backing)]
-				if not keys:
-					continue
-				huge, whole = self.backing.get(backing, (0, 1))
-				got = f'{huge / whole:.0%} of the memory in huge pages'
-				rounds = len(self.samples[keys[0]])
-				lines += ['', f'{state} caches, {BACKINGS[backing]} ({got}), '
-					f'{human(self._sized(state))} of struct pages, {rounds} rounds',
-					f'  {"":<30}{"median":>12}{"IQR":>7}{"best":>9}{"GB/s":>8}{"ratio":>8}  95 % CI']
-				lines += [self._row(k) for k in sorted(keys, key=lambda k: (
-					k[2].partition('-')[2] or '~', list(METHODS).index(k[2].partition('-')[0])))]
-		return lines
-
-	def best(self) -> Optional[Tuple[Key, Ratio]]:
-		"""The largest gain of the template path with cold caches that can be
-		told from noise."""
-		found: List[Tuple[Key, Ratio]] = []
-		for key in self.samples:
-			against = self._against(key)
-			if key[0] == 'cold' and key[2].startswith(('streaming', 'memcpy')) \
-					and against and not against.problem:
-				found.append((key, against))
-		streaming = [f for f in found if f[0][2].startswith('streaming')]
-		return max(streaming or found, key=lambda f: f[1].value) if found else None
+	def crossings(self) -> List[Crossing]:
+		if not {MEMCPY, STREAMING} <= set(self.methods):
+			return []
+		found = []
+		for state in STATES:
+			ratios = {s: self.ratio(state, s, STREAMING, MEMCPY) for s in self.plan.sizes}
+			# One size where noise hides it, among larger ones, does not make it undone.
+			faster = next((s for s, r in ratios.items() if r.low > 1 and not r.problem and
+				all(ratios[t].value > 1 for t in ratios if t > s)), None)
+			slower = [s for s, r in ratios.items() if r.high < 1 and not r.problem]
+			found.append(Crossing(state, faster, max(slower, default=None), self.plan.sizes))
+		return found
 
 	def answer(self) -> str:
-		"""One sentence: what can this CPU gain at most?"""
-		if not any(k[2].startswith(('streaming', 'memcpy')) for k in self.samples):
-			limit = [self._against(k) for k in self.samples if k[0] == 'cold' and k[2] == 'movnti']
-			sure = [r.value for r in limit if r and not r.problem]
-			return 'The tree has no template path; ' + (f'non-temporal stores alone are {max(sure):.2f} '
-				'times as fast as field by field: no copy that streams can gain more.' if sure else
-				'what it could gain cannot be judged: the samples spread too much.')
-		best = self.best()
-		if not best:
-			problems = [r.problem for r in (self._against(k) for k in self.samples
-				if k[0] == 'cold' and k[2].startswith('streaming')) if r and r.problem]
-			return f'Cannot judge: {problems[0] if problems else "no samples"}; ' \
+		"""One sentence: what can this CPU gain at most? A device is large, and
+		nothing of its struct pages is in the caches."""
+		size, method = self.plan.largest, next((m for m in (STREAMING, MEMCPY) if m in self.methods), LIMIT)
+		gain, stores = self.ratio('cold', size, method), self.limit('cold', size)
+		where = f'{human(size)} of struct pages, cold caches'
+		if gain.problem:
+			return f'Cannot judge what there is to gain ({where}): {gain.problem}; ' \
 				'a quieter machine or more ROUNDS= would help.'
-		key, gain = best
-		method, _dash, order = key[2].partition('-')
-		reached = ratio(self.samples[(*key[:2], 'movnti')], self.samples[key])
-		verdict = 'At most' if gain.low > 1 else 'No gain to be seen:' if gain.high >= 1 else 'A loss:'
-		return f'{verdict} {gain.value:.2f} times (95 % CI {gain.low:.2f} to {gain.high:.2f}) on this CPU: ' \
-			f'{METHODS[method]} against field by field, order {order}, {BACKINGS[key[1]]}, cold caches; ' \
-			f'that is {reached.value:.0%} of what non-temporal stores alone reach.'
+		sure = f'{gain.value:.2f} times (95 % CI {gain.low:.2f} to {gain.high:.2f})'
+		if method == LIMIT:
+			return f'The tree has no template path; stores alone ({stores}) are {sure} as fast as field by ' \
+				f'field ({where}): no copy can gain more.'
+		verdict = 'A gain' if gain.low > 1 else 'No gain to be seen' if gain.high >= 1 else 'A loss'
+		return f'{verdict}: {METHODS[method]} is {sure} as fast as field by field ({where}). At most: ' \
+			f'{self.ratio("cold", size, LIMIT).value:.2f} times, by stores alone ({stores}).'
 
-	def warm(self) -> List[str]:
-		"""What small ranges see is another thing, and may be the opposite."""
-		said = []
-		for name in ('memcpy', 'streaming'):
-			found = [r for r in (self._against(k) for k in self.samples
-				if k[0] == 'warm' and k[2].startswith(name)) if r and not r.problem]
-			if found:
-				low, high = min(r.value for r in found), max(r.value for r in found)
-				said.append(f'{METHODS[name]} {low:.2f} to {high:.2f} times')
-		return [f'Struct pages that fit in the L2, warm: {", ".join(said)}.'] if said else []
+	def _cells(self, state: str, size: int) -> List[str]:
+		cells = []
+		for method in self.methods:
+			found = self.ratio(state, size, method)
+			spread = f'±{(found.high - found.low) / 2 / found.value:.0%}' if found.low else '±?'
+			cells.append(f'{found.value:.2f} {spread:>4}')
+		return [*cells, self.limit(state, size)]
+
+	def _table(self) -> List[str]:
+		head = [*self.methods, 'by']
+		rows = [[human(s), *(c for state in STATES for c in self._cells(state, s))] for s in self.plan.sizes]
+		lines = align([['pages', *head * len(STATES)], *rows], 0)
+		# Over the columns of each state, which are as wide as those of the other.
+		half = (max(map(len, lines)) - len(lines[1].split('  ')[0])) // len(STATES)
+		return ['struct'.rjust(7) + ''.join(f'{f"{state} caches":^{half}}' for state in STATES).rstrip(), *lines]
 
 	def _facts(self) -> List[str]:
-		faults = sum(f for f, _s in self.disturbed.values())
-		switches = sum(s for _f, s in self.disturbed.values())
-		lines = [f'{human(self.plan.size)} of device memory: {human(self.plan.memmap)} of struct pages',
-			f'CPU {self.machine.cpu}: {self.machine.model}, microcode {self.machine.microcode}',
-			f'L2 {human(self.machine.l2)}, last level {human(self.machine.llc)}, '
-			f'governor {self.machine.governor}, hypervisor {self.hypervisor}, '
+		faults, switches = self.disturbed
+		rounds = {len(v) for v in self.samples.values()}
+		lines = [f'CPU {self.machine.cpu}: {self.machine.model}, microcode {self.machine.microcode}',
+			f'{self.machine.caches()}, governor {self.machine.governor}, hypervisor {self.hypervisor}, '
 			f'Linux {self.machine.kernel}', f'compiler: {self.compiler}']
 		lines += [f'{METHODS[n]}: {t}' for n, t in self.trees.items()]
-		lines.append(f'disturbed by {switches} other tasks and {faults} page faults')
-		if self.plan.memmap < 4 * self.machine.llc:
-			lines.append('The struct pages almost fit in the caches: plain stores leave much of '
-				'their work for later, where nobody measures it. Use a larger SIZE=.')
+		lines.append(f'{min(rounds)} to {max(rounds)} rounds a size, disturbed by {switches} other tasks and {faults} page '
+			f'faults; {self.huge[0] / self.huge[1]:.0%} of the memory in huge pages')
+		if self.plan.largest < 4 * self.machine.llc:
+			lines.append('The largest almost fits in the caches: plain stores leave much of their work for '
+				'later, where nobody measures it. Use a larger SIZE=.')
 		return lines
 
+	def _busy(self) -> List[str]:
+		often = 10 * self.disturbed[1] > sum(map(len, self.samples.values()))
+		return ['The machine was busy with other tasks: expect other ratios where it is not.'] if often else []
+
 	def text(self) -> str:
-		return '\n'.join([*self._facts(), *self._table(), '',
-			'ratio: how many times as fast as field by field, order 0 for the limits; the median over',
-			f'the rounds and its 95 % interval. Cannot judge: that interval is wider than {WIDEST:.0%}.',
-			'', self.answer(), *self.warm()])
+		return '\n'.join([*self._facts(), '', 'How many times as fast as field by field:', '', *self._table(), '',
+			'The median of the ratios within one round, ± half of its 95 % interval. A device has 64 times',
+			'as much memory as struct pages. Limit: the same bytes stored again and again and nothing else;',
+			'by: which stores were fastest, non-temporal (nt) or plain, and how many bytes each.',
+			'', self.answer(), *(c.says() for c in self.crossings()), *self._busy()])
 
 	def as_json(self) -> Dict[str, object]:
-		rows = []
-		for key, values in self.samples.items():
-			against = self._against(key)
-			rows.append({'caches': key[0], 'backing': key[1], 'method': key[2], 'samples_ns': values,
-				'bytes': self._sized(key[0]), 'median_ns': median(values), 'best_ns': min(values),
-				'ratio': vars(against) if against else None})
-		best = self.best()
+		sweep = [{'caches': state, 'struct_pages_bytes': size, 'limit_by': self.limit(state, size),
+			**{m: vars(self.ratio(state, size, m)) for m in self.methods},
+			'samples_ns': {k[2]: v for k, v in self.samples.items() if k[:2] == (state, size)}}
+			for state in STATES for size in self.plan.sizes]
+		faults, switches = self.disturbed
 		return {'machine': vars(self.machine), 'hypervisor': self.hypervisor, 'compiler': self.compiler,
-			'plan': vars(self.plan), 'trees': self.trees, 'rows': rows, 'answer': self.answer(), 'warm': self.warm(),
-			'best': {'row': best[0], **vars(best[1])} if best else None,
-			'huge_kib': self.backing, 'faults_and_switches': self.disturbed}
+			'plan': vars(self.plan), 'trees': self.trees, 'sweep': sweep, 'answer': self.answer(), 'busy': bool(self._busy()),
+			'crossings': {c.state: {'faster': c.faster, 'slower': c.slower} for c in self.crossings()},
+			'huge_kib': self.huge, 'page_faults': faults, 'other_tasks': switches}

@@ -57,8 +57,14 @@ class Machine:
 	governor: str
 	l2: int
 	llc: int
+	# No hypervisor has to tell its guests.
+	caches_known: bool
 	available: int
 	kernel: str
+
+	def caches(self) -> str:
+		return f'L2 {human(self.l2)}, last level {human(self.llc)}' \
+			+ ('' if self.caches_known else ' (assumed: this kernel does not say)')
 
 
 def _speed(cpu: int) -> int:
@@ -118,5 +124,5 @@ def machine(wanted_cpu: Optional[int] = None) -> Machine:
 	return Machine(cpu, f'{of("model name")} (family-model-stepping {number})',
 		of('microcode') or 'not readable',
 		read(f'/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor') or 'not readable',
-		caches.get(2, 1 << 20), max(caches.values(), default=32 << 20), _available(),
+		caches.get(2, 1 << 20), max(caches.values(), default=32 << 20), bool(caches), _available(),
 		os.uname().release)

@@ -35,6 +35,7 @@ GCC = Need('gcc', 'gcc')
 SPARSE = [Need('dpkg-source', 'dpkg-dev')]
 CHECKPATCH = [Need('perl', 'perl')]
 TYPES = [Need('mypy', 'mypy')]
+PLOT = [Need('gnuplot', 'gnuplot-nox')]
 
 
 def _has_apt() -> bool:

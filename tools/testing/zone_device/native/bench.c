@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Times each way to fill the memmap, in turns: what disturbs the machine
- * disturbs all of them, so that ratios within a round hold.
+ * disturbs all of them, so that ratios within a round hold. Then the next size.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
@@ -21,14 +21,14 @@
 #include "limits.h"
 
 #define MAX_METHODS 16
+/* A pass that is shorter than the filling of so much is repeated. */
+#define LEAST_FILLED (4UL << 20)
 
-/* A variant on a memmap of some order, or else one of the limits. */
+/* One of the variants, or else one of the limits. */
 struct method {
-	char name[64];
+	const char *name;
 	const struct native_variant *variant;
-	enum native_type type;
-	unsigned int order;
-	void (*fill)(void *to, size_t size);
+	const struct native_limit *limit;
 };
 
 struct method_list {
@@ -36,96 +36,88 @@ struct method_list {
 	unsigned int nr;
 };
 
-static double now(void)
+static double now(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
-static struct method *add(struct method_list *list)
+static void add(struct method_list *list, struct method method)
 {
 	if (list->nr == MAX_METHODS)
 		native_die("more than %d methods", MAX_METHODS);
-	return &list->method[list->nr++];
+	list->method[list->nr++] = method;
 }
 
-static void add_variants(struct method_list *list, enum native_type type, unsigned int order)
+static struct method_list all_methods(void)
 {
+	struct method_list list = { .nr = 0 };
 	const struct native_variant *const *v;
+	const struct native_limit *l;
 
-	for (v = native_variants; *v; v++) {
-		struct method *m = add(list);
-
-		snprintf(m->name, sizeof(m->name), "%s-%u", (*v)->name, order);
-		m->variant = *v;
-		m->type = type;
-		m->order = order;
-	}
-}
-
-static void add_limit(struct method_list *list, const char *name, void (*fill)(void *, size_t))
-{
-	struct method *m = add(list);
-
-	snprintf(m->name, sizeof(m->name), "%s", name);
-	m->fill = fill;
+	for (v = native_variants; *v; v++)
+		add(&list, (struct method){ .name = (*v)->name, .variant = *v });
+	for (l = native_limits(); l->name; l++)
+		add(&list, (struct method){ .name = l->name, .limit = l });
+	return list;
 }
 
 static void run(const struct method *m, void *memmap, size_t size)
 {
-	struct native_range range = {
-		.type = m->type, .order = m->order, .pfn = NATIVE_PFN,
-	};
+	struct native_range range = { .type = NATIVE_FS_DAX, .pfn = NATIVE_PFN };
 
-	if (m->fill) {
-		m->fill(memmap, size);
+	if (m->limit) {
+		m->limit->fill(memmap, size);
 	} else {
 		range.nr_pages = size / m->variant->page_size;
 		m->variant->init(&range);
 	}
 }
 
-static double pass_cold(const struct method *m, void *memmap, const struct native_options *o)
-{
-	/*
-	 * The pass before may have left as much as the caches hold, at the
-	 * end: writing that back is not this pass's work.
-	 */
-	size_t left = o->memmap < 2 * o->llc ? o->memmap : 2 * o->llc;
-	double start;
+static const struct state {
+	const char *name;
+	void (*make)(void *start, size_t size);
+} states[] = {
+	/* Writing back what the pass before has left is not this pass's work. */
+	{ "cold", native_flush },
+	{ "warm", native_touch },
+};
 
-	native_flush((char *)memmap + o->memmap - left, left);
-	start = now();
-	run(m, memmap, o->memmap);
-	return now() - start;
-}
-
-static double pass_warm(const struct method *m, void *memmap, const struct native_options *o)
+static double pass(const struct method *m, const struct state *state, char *memmap, size_t size,
+		   const struct native_options *o)
 {
-	double start, sum = 0;
-	int i, times = 50;
+	size_t i, times = size < LEAST_FILLED ? LEAST_FILLED / size : 1;
+	/* The caches hold no more than the end of what was written last. */
+	size_t held = size < 2 * o->llc ? size : 2 * o->llc;
+	double used, start, wall, sum = 0;
 
 	for (i = 0; i < times; i++) {
-		native_touch(memmap, o->warm);
-		start = now();
-		run(m, memmap, o->warm);
-		sum += now() - start;
+		state->make(memmap + size - held, held);
+		used = now(CLOCK_THREAD_CPUTIME_ID);
+		start = now(CLOCK_MONOTONIC);
+		run(m, memmap, size);
+		wall = now(CLOCK_MONOTONIC) - start;
+		used = now(CLOCK_THREAD_CPUTIME_ID) - used;
+		/*
+		 * The time used has what it takes to ask for it in it; the
+		 * other one has what other tasks took of the CPU.
+		 */
+		sum += used < wall ? used : wall;
 	}
 	return sum / times;
 }
 
-static void rounds(const struct method_list *list, const char *state, const char *backing,
-		   void *memmap, const struct native_options *o,
-		   double (*pass)(const struct method *, void *, const struct native_options *))
+static void rounds(const struct method_list *list, const struct state *state, char *memmap,
+		   size_t size, const struct native_options *o)
 {
-	double start = now();
+	double start = now(CLOCK_MONOTONIC);
 	unsigned int round, i;
 
 	/* Caches, TLBs and the clock of the core come up to speed. */
 	for (i = 0; i < list->nr; i++)
-		pass(&list->method[i], memmap, o);
+		pass(&list->method[i], state, memmap, size, o);
 	for (round = 0; round < o->rounds; round++) {
 		/* Rotated, every other one backwards: no one always follows another. */
 		for (i = 0; i < list->nr; i++) {
@@ -133,12 +125,28 @@ static void rounds(const struct method_list *list, const char *state, const char
 			const struct method *m = &list->method[round & 1 ? list->nr - 1 - place :
 								place];
 
-			printf("sample %s %s %s %u %.0f\n", state, backing, m->name, round,
-			       pass(m, memmap, o));
+			printf("sample %s %zu %s %u %.0f\n", state->name, size, m->name, round,
+			       pass(m, state, memmap, size, o));
 		}
 		if (o->seconds && round + 1 >= NATIVE_MIN_ROUNDS &&
-		    now() - start > o->seconds * 1e9)
+		    now(CLOCK_MONOTONIC) - start > o->seconds * 1e9)
 			break;
+	}
+}
+
+/* A limit that left out a byte would be none. */
+static void check_limits(char *memmap, size_t size)
+{
+	const char *wanted = (const char *)native_template;
+	const struct native_limit *l;
+	size_t i;
+
+	for (l = native_limits(); l->name; l++) {
+		memset(memmap, 0, size);
+		l->fill(memmap, size);
+		for (i = 0; i < size; i++)
+			if (memmap[i] != wanted[i % sizeof(native_template)])
+				native_die("%s does not store byte %zu", l->name, i);
 	}
 }
 
@@ -161,28 +169,33 @@ static unsigned long anon_huge(const void *area)
 	return huge;
 }
 
-static void bench_backing(const struct method_list *list, const char *backing, int advice,
-			  const struct native_options *o)
+static void sweep(const struct native_options *o)
 {
-	size_t size = (o->memmap + NATIVE_ALIGN - 1) & -NATIVE_ALIGN;
-	size_t mapped = size + NATIVE_ALIGN;
+	size_t mapped = o->largest + NATIVE_ALIGN, size;
+	struct method_list list = all_methods();
 	struct rusage before, after;
 	char *area, *memmap;
+	size_t i;
 
 	area = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (area == MAP_FAILED)
-		native_die("no memory for a memmap of %zu bytes", o->memmap);
+		native_die("no memory for a memmap of %zu bytes", o->largest);
 	memmap = (char *)(((uintptr_t)area + NATIVE_ALIGN - 1) & -NATIVE_ALIGN);
-	/* Fails where the kernel has no huge pages: smaps says what came of it. */
-	madvise(memmap, size, advice);
-	memset(memmap, 1, size);
-	printf("backing %s %lu %lu\n", backing, anon_huge(memmap), (unsigned long)size >> 10);
+	/*
+	 * The kernel maps its memmap with huge pages, too. This fails where there
+	 * are none to be had: smaps says what came of it.
+	 */
+	madvise(memmap, o->largest, MADV_HUGEPAGE);
+	memset(memmap, 1, o->largest);
+	printf("huge %lu %zu\n", anon_huge(memmap), o->largest >> 10);
+	check_limits(memmap, o->smallest);
 	native_place(memmap);
 	getrusage(RUSAGE_SELF, &before);
-	rounds(list, "cold", backing, memmap, o, pass_cold);
-	rounds(list, "warm", backing, memmap, o, pass_warm);
+	for (size = o->smallest; size <= o->largest; size *= 2)
+		for (i = 0; i < ARRAY_SIZE(states); i++)
+			rounds(&list, &states[i], memmap, size, o);
 	getrusage(RUSAGE_SELF, &after);
-	printf("disturbed %s %ld %ld\n", backing,
+	printf("disturbed %ld %ld\n",
 	       after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt,
 	       after.ru_nivcsw - before.ru_nivcsw);
 	munmap(area, mapped);
@@ -204,7 +217,6 @@ static void print_hypervisor(void)
 
 int native_bench(const struct native_options *o)
 {
-	struct method_list list = { .nr = 0 };
 	cpu_set_t set;
 
 	if (o->cpu >= 0) {
@@ -215,11 +227,6 @@ int native_bench(const struct native_options *o)
 	}
 	print_hypervisor();
 	printf("page_size %lu\n", native_variants[0]->page_size);
-	add_variants(&list, NATIVE_FS_DAX, 0);
-	add_variants(&list, NATIVE_GENERIC, 9);
-	add_limit(&list, "movnti", native_stream);
-	add_limit(&list, "memset", native_rep_stos);
-	bench_backing(&list, "4k", MADV_NOHUGEPAGE, o);
-	bench_backing(&list, "huge", MADV_HUGEPAGE, o);
+	sweep(o);
 	return 0;
 }

@@ -4,14 +4,15 @@
 
 #include <stddef.h>
 
-#define NATIVE_MIN_ROUNDS 9
+#define NATIVE_MIN_ROUNDS 7
 
 struct native_options {
-	size_t memmap;
-	size_t warm;
+	/* Of the struct pages: these two and the powers of two between them. */
+	size_t smallest;
+	size_t largest;
 	size_t llc;
 	unsigned int rounds;
-	/* Of one backing; 0 for no limit. Not before NATIVE_MIN_ROUNDS. */
+	/* Of one size in one state; 0 for no limit. Not before NATIVE_MIN_ROUNDS. */
 	double seconds;
 	int cpu;
 };

@@ -72,8 +72,8 @@ static unsigned long parse(const char *text)
 int main(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "memmap", required_argument, NULL, 'm' },
-		{ "warm", required_argument, NULL, 'w' },
+		{ "smallest", required_argument, NULL, 'a' },
+		{ "largest", required_argument, NULL, 'z' },
 		{ "llc", required_argument, NULL, 'l' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "seconds", required_argument, NULL, 's' },
@@ -81,18 +81,18 @@ int main(int argc, char **argv)
 		{ }
 	};
 	struct native_options options = {
-		.memmap = 256UL << 20, .warm = 256UL << 10, .llc = 32UL << 20,
+		.smallest = 64UL << 10, .largest = 256UL << 20, .llc = 32UL << 20,
 		.rounds = NATIVE_MIN_ROUNDS, .cpu = -1,
 	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (option) {
-		case 'm':
-			options.memmap = parse(optarg);
+		case 'a':
+			options.smallest = parse(optarg);
 			break;
-		case 'w':
-			options.warm = parse(optarg);
+		case 'z':
+			options.largest = parse(optarg);
 			break;
 		case 'l':
 			options.llc = parse(optarg);
