@@ -94,7 +94,7 @@ def _each_of_ours(given: Options, wanted: Plan) -> List[Tuple[Plan, str, str]]:
 	that come with the suites; what to add to the command, and what it is called."""
 	others = sorted(s for s in source.SERIES.iterdir() if s != source.OUR_SERIES) \
 		if wanted.patches and _ours(given) else []
-	return [(wanted, '', ''), *((tree.plan(wanted.origin, s), f' SERIES={s}', f'({s.name})') for s in others)]
+	return [(wanted, '', ''), *((tree.plan(wanted.origin, s), f' SERIES={s.name}', f'({s.name})') for s in others)]
 
 
 def order(given: Options) -> int:

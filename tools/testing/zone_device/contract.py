@@ -114,3 +114,15 @@ def table(contract: str, partial: bool, found: Iterable[Seen]) -> List[List[str]
 		rows.append([promise.name, 'yes' if made else '-', what, said[0]])
 		rows += [['', '', '', more] for more in said[1:]]
 	return rows
+
+
+def brief(contract: str, partial: bool, found: Iterable[Seen]) -> Dict[str, str]:
+	"""The same in a few words each, of the promises of which something was seen."""
+	said: Dict[str, str] = {}
+	name = ''
+	for first, made, seen_, evidence in table(contract, partial, found)[1:]:
+		name = first or name
+		if evidence:
+			said[name] = f'{said[name]}; {evidence}' if name in said else \
+				f'{"made, " if made == "yes" else ""}{seen_}: {evidence}'
+	return said

@@ -19,7 +19,8 @@ defines()
 {
 	name=$1
 	shift
-	grep -Eqs "^(static|extern|void|#[[:space:]]*define)[^;]*[[:space:]]$name\(" "$@"
+	# A function, inline or not, or a macro; a value may come back.
+	grep -Eqs "^(static|extern|void|#[[:space:]]*define)[^;]*[[:space:]*]$name\(" "$@"
 }
 
 for copy in memcpy_streaming memcpy_nt memcpy_nontemporal; do

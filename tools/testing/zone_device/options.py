@@ -63,6 +63,12 @@ def _input(name: str, text: str) -> str:
 	return text
 
 
+def _series(name: str, text: str) -> str:
+	"""One of our own may be called by its name."""
+	ours = REPO / 'series' / text
+	return str(ours) if '/' not in text and text.strip('.') and ours.is_dir() else _input(name, text)
+
+
 def _output(name: str, text: str) -> str:
 	"""A file to write must be one that can be written."""
 	if text == '-':
@@ -98,6 +104,7 @@ class Kind(Generic[T]):
 # Paths stay as they were typed, since messages and names of sources say so.
 TEXT, INPUT, OUTPUT = Kind(_text, ''), Kind(_input, ''), Kind(_output, '')
 CONTRACT = Kind(_contract, '')
+SERIES = Kind(_series, '')
 WORDS: Kind[Tuple[str, ...]] = Kind(_words, ())
 SOME: Kind[Tuple[str, ...]] = Kind(_some, ())
 COUNT: Kind[Optional[int]] = Kind(_count, None)
@@ -117,7 +124,7 @@ class Options:
 	has the name of its field in capitals."""
 	kdir: str = _variable(INPUT, 'dir', 'your kernel tree, git or not; it is only read')
 	ktarball: str = _variable(INPUT, 'file', 'a kernel tarball or a linux-source .deb')
-	series: str = _variable(INPUT, 'path', 'a directory, mbox or patch to apply, or none')
+	series: str = _variable(SERIES, 'path', 'a directory, mbox or patch to apply, one of ours, or none')
 	series_upto: Optional[int] = _variable(COUNT_FROM_ZERO, 'n', 'apply the first n patches only')
 	contract: str = _variable(CONTRACT, 'name', 'whose promises are judged: base, streaming, nontemporal')
 	targets: Tuple[str, ...] = _variable(SOME, '"..."', 'default: uml x86_64; also x86_64-pointer x86_64-kasan')
@@ -129,8 +136,8 @@ class Options:
 	rounds: Optional[int] = _variable(COUNT, 'n', 'make bench, bench-native: how often each is timed')
 	boots: Optional[int] = _variable(COUNT, 'n', 'make bench: guests a side')
 	cpu: Optional[int] = _variable(COUNT_FROM_ZERO, 'n', 'make bench-native: the CPU to run on')
-	series_a: str = _variable(INPUT, 'path', 'make bench: compare this series, or none, with')
-	series_b: str = _variable(INPUT, 'path', 'this one')
+	series_a: str = _variable(SERIES, 'path', 'make bench: compare this series, or none, with')
+	series_b: str = _variable(SERIES, 'path', 'this one')
 	kernel_args: Tuple[str, ...] = _variable(WORDS, '"..."', 'make bench: more for the guests\' command line')
 	json: str = _variable(OUTPUT, 'file', 'the results')
 	junit: str = _variable(OUTPUT, 'file', 'the same for a CI system')
@@ -150,7 +157,7 @@ class Options:
 	@property
 	def inputs(self) -> Dict[str, str]:
 		"""What is read that the user names: variable -> what it says."""
-		return self._of(INPUT)
+		return {**self._of(INPUT), **self._of(SERIES)}
 
 	@property
 	def outputs(self) -> Dict[str, str]:
@@ -176,7 +183,7 @@ def _kind(of: 'Field[Any]') -> Kind[Any]:
 
 
 # A blank one is what is left of a variable that was not set.
-MEANT = [n for n, f in VARIABLES.items() if _kind(f) in (INPUT, OUTPUT, PATH, COUNT_FROM_ZERO)]
+MEANT = [n for n, f in VARIABLES.items() if _kind(f) in (INPUT, SERIES, OUTPUT, PATH, COUNT_FROM_ZERO)]
 
 COMMANDS = {
 	'kunit': 'build and run the suites; prints one table',

@@ -174,9 +174,7 @@ def compare(paths: Sequence[str], results: Sequence[Dict[str, Any]]) -> List[str
 			{n: f'{v:.2f}' for n, v in second[title].figures.items()})
 	kept = [['promise', 'A', 'B']]
 	for title in (t for t in first if t in second):
-		one, other = ({r[0]: f'{r[1]}, {r[2]}: {r[3]}' for r in contracts.table(o.contract, o.partial, o.seen)[1:]
-			if r[0]} if o.seen else {} for o in (first[title], second[title]))
-		kept += _different(title, one, other)
+		kept += _different(title, *(contracts.brief(o.contract, o.partial, o.seen) for o in (first[title], second[title])))
 	found = [t for t in (rows, kept, tests, figures) if len(t) > 1]
 	return [l for part in found for l in (*align(part, 3), '')] if found else ['they do not differ']
 

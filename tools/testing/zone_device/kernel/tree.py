@@ -24,7 +24,7 @@ from host.messages import Error
 from kernel import mirror, overlay as overlay_files, series as patches
 from kernel.mirror import Manifest
 from kernel.series import Patch
-from kernel.source import check_kernel, features, OUR_SERIES, Source
+from kernel.source import check_kernel, features, OUR_SERIES, SERIES, Source
 
 # Starts the signature, in a manifest, of a file that is not the source's own.
 MADE = 'made '
@@ -173,6 +173,8 @@ def _slot(series: Optional[Path], upto: Optional[int], extra: Sequence[Path], ov
 		name = 'base'
 	elif series == OUR_SERIES:
 		name = 'series'
+	elif series.parent == SERIES:
+		name = f'series-{series.name}'
 	else:
 		digest = hashlib.sha256(os.fsencode(os.path.realpath(series))).hexdigest()[:8]
 		name = f'{cache.safe_name(series.stem)[:60]}-{digest}'

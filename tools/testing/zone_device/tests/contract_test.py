@@ -116,7 +116,7 @@ class Evidence(unittest.TestCase):
 		results = [{'outcomes': [Outcome('kunit', 'x86_64', passed=1, contract=by, seen=contract.seen(self.LOG)
 			if by == 'streaming' else []).as_json()]} for by in ('streaming', 'nontemporal')]
 		text = '\n'.join(report.compare(['a', 'b'], results))
-		self.assertRegex(text, r'traced_builds +yes, BROKEN: 7 of 8 pages built')
+		self.assertRegex(text, r'traced_builds +made, BROKEN: 7 of 8 pages built; 6 of 6 calls')
 
 
 class Option(Front):

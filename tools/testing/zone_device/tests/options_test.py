@@ -7,6 +7,7 @@ from typing import Any, Dict, Sequence
 
 from helper import Front, patch_text, REPO, snapshot
 
+import options
 from guest.target import Toolchain
 
 
@@ -24,6 +25,13 @@ class Options(Front):
 				variables: Dict[str, Any] = {name: value}
 				self.refused(f'{name}={value} is not a number', **variables)
 		self.refused('SERIES_UPTO=x is not a number', command='bench-native', SERIES_UPTO='x')
+
+	def test_one_of_our_series_by_its_name(self) -> None:
+		os.environ.update(SERIES='nontemporal', SERIES_A=str(self.dir), SERIES_B='none')
+		given = options.parse()
+		self.assertEqual((given.series, given.series_b), (str(REPO / 'series/nontemporal'), 'none'))
+		self.refused('no such file or directory', SERIES='nontemporel')
+		self.refused('no such file or directory', SERIES='..x')
 
 	def test_an_input_is_not_overwritten(self) -> None:
 		series = self.dir / 'p.patch'

@@ -190,6 +190,19 @@ class Prepare(Case):
 		self.assertEqual(source.features(kdir), '-DZD_COPY=memcpy_nt -DZD_DRAIN=memcpy_nt_drain -DZD_CONTRACT=streaming')
 		self.assertIsNone(tree.series_path(source.user_tree(str(kdir))))
 
+	def test_a_copy_of_any_form(self) -> None:
+		kdir = self.kernel()
+		for form in ('void {}(void *d, const void *s, size_t n);', 'void *{}(void *d, const void *s, size_t n);',
+				'extern void *{}(void *d, const void *s, size_t n);',
+				'static __always_inline void {}(void *d, const void *s, size_t n)',
+				'static inline void *{}(void *d, const void *s, size_t n)', '#define {}(d, s, n) memcpy(d, s, n)',
+				'# define\t{}(d, s, n)\tmemcpy(d, s, n)'):
+			(kdir / 'include/linux/string.h').write_text(form.format('memcpy_nontemporal') + '\n')
+			self.assertEqual(source.features(kdir), '-DZD_COPY=memcpy_nontemporal -DZD_CONTRACT=nontemporal', form)
+		for no in ('\tmemcpy_nontemporal(d, s, n);', '/* memcpy_nontemporal() */', 'void memcpy_nontemporal2(void *d);'):
+			(kdir / 'include/linux/string.h').write_text(no + '\n')
+			self.assertEqual(source.features(kdir), '', no)
+
 
 
 if __name__ == '__main__':
