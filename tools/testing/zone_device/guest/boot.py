@@ -12,7 +12,7 @@ import contract as contracts
 from guest import accelerator, log as ktap, qemu
 from guest.build import environment, KUNIT
 from guest.target import Target
-from host import cache, process
+from host import cache, files, process
 from kernel.tree import Tree
 from outcome import Outcome
 
@@ -32,13 +32,14 @@ def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str
 	arguments = [*contracts.parameters(tree.contract, tree.partial),
 		*([f'kunit.filter_glob={filter}'] if filter else []), *kernel_args]
 	command = machine.command(directory, accelerator.choose(machine, directory, emulate), arguments, qemu_args)
-	start, hung = time.monotonic(), ''
+	start, wrong = time.monotonic(), ''
 	try:
-		process.run(command, cwd=tree.src, env=environment(), log=log, timeout=limit, status=status,
-			label=f'{target.name}: running')
+		if process.run(command, cwd=tree.src, env=environment(), log=log, timeout=limit, status=status,
+				label=f'{target.name}: running'):
+			wrong = f'{Path(command[0]).name} failed: {(files.tail(log) or ["it says nothing"])[-1].strip()}'
 	except process.TimedOut:
-		hung = f'the guest hung and was stopped after {limit} s'
-	outcome = ended(target.name, log, hung)
+		wrong = f'the guest hung and was stopped after {limit} s'
+	outcome = ended(target.name, log, wrong)
 	outcome.run_seconds = time.monotonic() - start
 	if suites:
 		failed = process.run([sys.executable, tree.src / KUNIT, 'parse', f'--json={result}', log],
@@ -64,13 +65,13 @@ def _where(seen: ktap.Log) -> str:
 	return f', the last test seen is {seen.last}' if seen.last else ', no test had started'
 
 
-def ended(target: str, log: Path, hung: str = '') -> Outcome:
-	"""How a guest ended, whatever it was to do; @hung says that it did not."""
+def ended(target: str, log: Path, wrong: str = '') -> Outcome:
+	"""How a guest ended, whatever it was to do; @wrong: what its log does not say."""
 	seen = ktap.read(_lines(log))
 	panic = f'the kernel panicked: {seen.panic}{_where(seen)}' if seen.panic else ''
 	return Outcome('kunit', target, log=log, skips=seen.skips, failures=seen.failures,
 		warnings=seen.splats, panicked=bool(panic),
-		problem=f'{panic}; then {hung}' if panic and hung else panic or hung and hung + _where(seen))
+		problem='; then '.join(p for p in (panic, wrong) if p) + (_where(seen) if wrong and not panic else ''))
 
 
 def _cases(group: Dict[str, Any], where: str) -> Iterator[Tuple[str, str]]:

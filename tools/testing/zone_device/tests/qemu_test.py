@@ -4,6 +4,7 @@
 import unittest
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 from helper import Case
 
@@ -13,6 +14,7 @@ from guest.qemu import Machine
 from guest.target import TARGETS
 from host.messages import Error
 from host.packages import Need
+from outcome import Outcome
 
 X86 = replace(ARCHES['x86_64'], needs=(Need('qemu-system-x86_64', 'qemu-package'), Need('firmware', 'bios-package')))
 
@@ -20,11 +22,11 @@ X86 = replace(ARCHES['x86_64'], needs=(Need('qemu-system-x86_64', 'qemu-package'
 class Qemu(Case):
 	def setUp(self) -> None:
 		super().setUp()
-		self.tree = SimpleNamespace(src=self.kernel())
+		self.tree: Any = SimpleNamespace(src=self.kernel())
 		self.config = self.tree.src / 'tools/testing/kunit/qemu_configs/x86_64.py'
 
 	def machine(self, **here: object) -> Machine:
-		return qemu.machine(self.tree, replace(X86, **here))  # type: ignore[arg-type]
+		return qemu.machine(self.tree, replace(X86, **here))
 
 	def test_what_is_told_to_qemu(self) -> None:
 		text = ' '.join(self.machine().command(self.dir, 'tcg', ['a=b'], ['-m', '3G']))
@@ -38,25 +40,32 @@ class Qemu(Case):
 		self.assertNotIn('kunit_shutdown=reboot', ' '.join(self.machine().command(self.dir, 'tcg', [])))
 
 	def test_uml_is_run_as_it_is(self) -> None:
-		command = qemu.machine(self.tree, ARCHES['um']).command(self.dir, '', ['a=b'])  # type: ignore[arg-type]
+		command = qemu.machine(self.tree, ARCHES['um']).command(self.dir, '', ['a=b'])
 		self.assertEqual(command[0], str(self.dir / 'linux'))
 		for part in ('mem=1G', 'console=tty', 'kunit_shutdown=halt', 'kunit.enable=1', 'a=b'):
 			self.assertIn(part, command)
 
+	def boot(self, script: str, suites: bool) -> Outcome:
+		image = self.cache / 'build/linux'
+		image.parent.mkdir(parents=True, exist_ok=True)
+		image.write_text(f'#!/bin/sh\n{script}\n')
+		image.chmod(0o755)
+		tree: Any = SimpleNamespace(src=self.tree.src, contract='streaming', partial=True, build_dir=lambda _: image.parent)
+		return boot.boot(tree, TARGETS['uml'], filter='a.*', kernel_args=['--', 'x'], suites=suites)
+
 	def test_every_guest_is_told_its_contract(self) -> None:
 		"""Also one that has no suites to run; before the words that are for init alone."""
-		image = self.dir / 'build/linux'
-		image.parent.mkdir()
-		image.write_text('#!/bin/sh\necho "$@"\n')
-		image.chmod(0o755)
-		told = SimpleNamespace(src=self.tree.src, contract='streaming', partial=True, build_dir=lambda _: image.parent)
 		for suites in (True, False):
-			outcome = boot.boot(told, TARGETS['uml'], filter='a.*', kernel_args=['--', 'x'],  # type: ignore[arg-type]
-				suites=suites)
+			outcome = self.boot('echo "$@"', suites)
 			assert outcome.log is not None
-			self.assertTrue(outcome.log.read_text().endswith(
-				' zone_device.contract=streaming zone_device.partial=1 kunit.filter_glob=a.* -- x\n'))
+			self.assertIn(' zone_device.contract=streaming zone_device.partial=1 kunit.filter_glob=a.* -- x\n',
+				outcome.log.read_text())
 			self.assertEqual((outcome.contract, outcome.partial), ('streaming', True))
+
+	def test_a_guest_that_cannot_be_started(self) -> None:
+		for suites in (True, False):
+			self.assertEqual(self.boot('echo failed to initialize kvm; exit 1', suites).problem,
+				'linux failed: failed to initialize kvm, no test had started')
 
 	def test_arch_has_the_last_word(self) -> None:
 		made = self.machine(qemu_args=('-bios', 'other'))
