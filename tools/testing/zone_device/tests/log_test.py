@@ -90,6 +90,11 @@ class Judge(Case):
 		v = self.judge('KTAP version 1\n', self.counts(passed=1), 1)
 		self.assertFalse(v.ok)
 
+	def test_all_tests_skipped_is_no_failure(self) -> None:
+		"""kunit.py parse ends with 1 then, unlike run and exec."""
+		v = self.judge('KTAP version 1\n', self.counts(skipped=2), 1)
+		self.assertEqual((v.ok, v.status), (True, 'skipped'))
+
 	def test_a_filter_is_no_excuse_for_a_guest_that_died(self) -> None:
 		died = 'KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: zone_device_init\n    1..9\n'
 		outcome = self.judge(died, self.counts(errors=3), 1, filter='*')
