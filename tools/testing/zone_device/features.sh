@@ -5,7 +5,7 @@
 #
 # Says, as compiler flags on one line, what a kernel tree has of the series:
 # its streaming copy, its drain, and the contract of the revision that is known
-# by them; see lib/tests/memcpy_streaming/promise.h. Nothing for a tree without a
+# by them; see lib/tests/memcpy_streaming/promise.c. Nothing for a tree without a
 # copy. The only place that knows the names which the copy has had from one
 # revision to the next: add a new one here.
 
