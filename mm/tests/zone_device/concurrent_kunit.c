@@ -236,6 +236,9 @@ static void zd_handover_test(struct kunit *test)
 		while (smp_load_acquire(&parcel->taken) != parcel->given &&
 		       time_before(jiffies, limit))
 			cpu_relax();
+		/* It would not take the next one either. */
+		if (time_after_eq(jiffies, limit))
+			break;
 	}
 	migrate_enable();
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
