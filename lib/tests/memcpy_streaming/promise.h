@@ -21,10 +21,12 @@
  * zd_requires() - skip a test that cannot be asked here
  * @test: the test
  * @lacks: what is missing, or NULL
+ *
+ * One that has failed already stays so: kunit_skip() would make it a skipped one.
  */
 static inline void zd_requires(struct kunit *test, const char *lacks)
 {
-	if (lacks)
+	if (lacks && READ_ONCE(test->status) != KUNIT_FAILURE)
 		kunit_skip(test, "%s", lacks);
 }
 

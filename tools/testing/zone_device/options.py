@@ -64,9 +64,10 @@ def _input(name: str, text: str) -> str:
 
 
 def _series(name: str, text: str) -> str:
-	"""One of our own may be called by its name."""
+	"""One of our own may be called by its name, if the user has nothing of that name."""
 	ours = REPO / 'series' / text
-	return str(ours) if '/' not in text and text.strip('.') and ours.is_dir() else _input(name, text)
+	own = os.path.lexists(cache.expand(name, text))
+	return str(ours) if not own and '/' not in text and ours.is_dir() else _input(name, text)
 
 
 def _output(name: str, text: str) -> str:

@@ -36,4 +36,3 @@ class Kunit(Check):
 		say(f'{target.name}: {outcome.passed} passed, {outcome.failed} failed, '
 			f'{outcome.skipped} skipped in {outcome.run_seconds:.1f} s')
 		return outcome
-

@@ -32,6 +32,11 @@ class Options(Front):
 		self.assertEqual((given.series, given.series_b), (str(REPO / 'series/nontemporal'), 'none'))
 		self.refused('no such file or directory', SERIES='nontemporel')
 		self.refused('no such file or directory', SERIES='..x')
+		# What the user has comes first.
+		(self.dir / 'nontemporal').mkdir()
+		self.addCleanup(os.chdir, os.getcwd())
+		os.chdir(self.dir)
+		self.assertEqual(options.parse().series, 'nontemporal')
 
 	def test_an_input_is_not_overwritten(self) -> None:
 		series = self.dir / 'p.patch'
