@@ -15,7 +15,7 @@ $(FILES):
 endif
 
 COMMANDS := help kunit check sparse checkpatch mutants order order-mutants cost cost-budget \
-	bench bench-native compare install uninstall clean distclean
+	bench bench-native compare post install uninstall clean distclean
 
 $(COMMANDS):
 	@command -v python3 >/dev/null || { echo 'zone_device: error: missing:' \

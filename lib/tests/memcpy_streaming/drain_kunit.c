@@ -4,8 +4,9 @@
  * drain cost where there is nothing to stream.
  */
 
+#include <kunit/nt_witness.h>
 #include <kunit/test.h>
-#include <linux/completion.h>
+#include <kunit/zd_promise.h>
 #include <linux/cpumask.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
@@ -14,9 +15,6 @@
 #include "copy_calls.h"
 #include "copy_check.h"
 #include "fence_order.h"
-#include "nt_insn.h"
-#include "nt_witness.h"
-#include "promise.h"
 
 /*
  * Test case: where copies stream the drain compiles to one sfence and to nothing
@@ -240,7 +238,9 @@ static void message_passing(struct kunit *test)
 		KUNIT_FAIL(test, "message %lu: word %zu: expected 0x%llx, saw 0x%llx",
 			   box->bad_flag, box->bad_word,
 			   message_word(box->bad_flag, box->bad_word), box->bad_value);
-	kunit_info(test, "%lu messages", box->seen);
+	kunit_info(test, "%lu messages; %s\n", box->seen, STREAMS_HERE ?
+		   "an emulator, which executes stores in order, passes them without a drain, too" :
+		   "the copies are plain here, so that this shows nothing of a drain");
 }
 
 static struct kunit_case drain_cases[] = {

@@ -8,11 +8,11 @@
  * without.
  */
 
+#include <kunit/nt_insn.h>
 #include <kunit/test.h>
 #include <linux/bitops.h>
 
 #include "fence_order.h"
-#include "nt_insn.h"
 
 /* An instruction, with or without the fence behind it. */
 struct state {

@@ -4,12 +4,12 @@
  */
 
 #include <kunit/test.h>
+#include <kunit/zd_promise.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 
 #include "copy_calls.h"
 #include "copy_check.h"
-#include "promise.h"
 
 #define MAX_SMALL_SIZE	320
 #define NR_ALIGNMENTS	16

@@ -5,16 +5,15 @@
  * The contract is a parameter of the booted kernel, zone_device.contract=, so
  * that nobody has to build a kernel to change it, and so that a patch that
  * breaks a promise cannot choose a contract without it. Without the parameter
- * it is what features.sh says of the tree that was built.
+ * it is that of the copy which the build has found in the tree.
  */
 #include <kunit/test.h>
+#include <kunit/zd_promise.h>
 #include <linux/bits.h>
 #include <linux/init.h>
 #include <linux/moduleparam.h>
 #include <linux/string.h>
 #include <linux/stringify.h>
-
-#include "promise.h"
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX	"zone_device."

@@ -6,16 +6,16 @@
  * executed is recorded with its address.
  */
 
+#include <kunit/nt_insn.h>
+#include <kunit/nt_witness.h>
 #include <kunit/test.h>
+#include <kunit/zd_promise.h>
 #include <linux/align.h>
 #include <linux/bitmap.h>
 #include <linux/mm.h>
 
 #include "copy_calls.h"
 #include "copy_check.h"
-#include "nt_insn.h"
-#include "nt_witness.h"
-#include "promise.h"
 
 #define NR_ALIGNMENTS	16
 #define ROOM_PAGES	2

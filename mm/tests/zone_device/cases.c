@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The cases that are tested: each type of device memory in each shape, and
- * parts of what is mapped. A new type, order or place of the memmap is a line
- * in one of the tables.
+ * The kinds of device memory, each type in each shape, and parts of what is
+ * mapped. A new type, order or place of the memmap is a line in one of the tables.
  */
 #include <linux/sizes.h>
 
@@ -24,23 +23,55 @@ static const struct {
 	unsigned int order;
 	enum zd_memmap memmap;
 } zd_shapes[] = {
-	{ "order 0",				0,	ZD_IN_RAM },
-	{ "order 1",				1,	ZD_IN_RAM },
-	{ "order 2",				2,	ZD_IN_RAM },
-	{ "order 9",				9,	ZD_IN_RAM },
-	{ "order 9, full memmap",		9,	ZD_IN_RAM_FULL },
-	{ "order 18",				18,	ZD_IN_RAM },
-	{ "order 0, memmap on the device",	0,	ZD_ON_DEVICE },
-	{ "order 9, memmap on the device",	9,	ZD_ON_DEVICE },
-	{ "order 0, memmap from boot",		0,	ZD_FROM_BOOT },
-	{ "order 9, memmap from boot",		9,	ZD_FROM_BOOT },
+	{ "order 0",		0,	ZD_IN_RAM },
+	{ "order 1",		1,	ZD_IN_RAM },
+	{ "order 2",		2,	ZD_IN_RAM },
+	{ "order 9",		9,	ZD_IN_RAM },
+	{ "order 9, full",	9,	ZD_IN_RAM_FULL },
+	{ "order 18",		18,	ZD_IN_RAM },
+	{ "order 0, altmap",	0,	ZD_ON_DEVICE },
+	{ "order 9, altmap",	9,	ZD_ON_DEVICE },
+	{ "order 0, early",	0,	ZD_FROM_BOOT },
+	{ "order 9, early",	9,	ZD_FROM_BOOT },
 };
 
-/* Only what is memory can hold struct pages, or lie beside RAM. */
+/*
+ * Only what is memory can hold struct pages, or lie beside RAM. PRIVATE is
+ * nothing that a CPU can read, and the memory of a PCI device is not cached.
+ */
 static bool zd_exists(enum memory_type type, enum zd_memmap memmap)
 {
 	return memmap == ZD_IN_RAM || memmap == ZD_IN_RAM_FULL ||
-	       type == MEMORY_DEVICE_FS_DAX || type == MEMORY_DEVICE_GENERIC;
+	       (type != MEMORY_DEVICE_PRIVATE && type != MEMORY_DEVICE_PCI_P2PDMA);
+}
+
+/** zd_type_name() - what a pgmap type is called */
+const char *zd_type_name(enum memory_type type)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(zd_types); i++) {
+		if (zd_types[i].type == type)
+			return zd_types[i].name;
+	}
+	return "unknown";
+}
+
+/**
+ * zd_describe_case() - what a case is called, in names of tests
+ * @c: the case
+ * @desc: set to it; %KUNIT_PARAM_DESC_SIZE bytes
+ */
+void zd_describe_case(const struct zd_case *c, char *desc)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(zd_shapes) - 1; i++) {
+		if (zd_shapes[i].order == c->order && zd_shapes[i].memmap == c->memmap)
+			break;
+	}
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %s", zd_type_name(c->type),
+		 zd_shapes[i].name);
 }
 
 /** zd_next_case() - the cases, one after the other, as a test's parameters */
@@ -61,40 +92,55 @@ const void *zd_next_case(struct kunit *test, const void *prev, char *desc)
 		cases[i].memmap = zd_shapes[shape].memmap;
 		if (!zd_exists(cases[i].type, cases[i].memmap))
 			continue;
-		snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %s", zd_types[type].name,
-			 zd_shapes[shape].name);
+		zd_describe_case(&cases[i], desc);
 		return &cases[i];
 	}
 	return NULL;
 }
 
 /**
- * zd_map_case() - map what a case wants
- * @test: the test; skipped, with the reason, if this machine has none
+ * zd_case_args() - what to map for a case
  * @c: the case
+ * @nr_pages: how many pages, a multiple of PAGES_PER_SECTION; 0 for as few as
+ *	show it
  *
- * Returns: the call that initializes it. A full memmap cannot be mapped for an
- * order other than 0: there the call's pgmap is a clone for direct calls.
+ * A full memmap in RAM cannot be had for an order other than 0: there, it is
+ * what to map for a clone of the pgmap and direct calls; see zd_map_case().
  */
-struct zd_call zd_map_case(struct kunit *test, const struct zd_case *c)
+struct zd_range_args zd_case_args(const struct zd_case *c, unsigned long nr_pages)
 {
 	struct zd_range_args args = {
 		.type = c->type,
 		.order = c->memmap == ZD_IN_RAM_FULL ? 0 : c->order,
 		/* Two compound pages, and no fewer pages than a template is worth. */
-		.nr_pages = max(2UL << c->order, 4 * SZ_1M / PAGE_SIZE),
+		.nr_pages = nr_pages ?: max(2UL << c->order, 4 * SZ_1M / PAGE_SIZE),
 	};
-	struct dev_pagemap *pgmap;
 
 	if (c->memmap == ZD_FROM_BOOT)
 		args.memory = ZD_EARLY_MEMORY;
 	if (c->memmap == ZD_ON_DEVICE) {
-		/* On x86 a whole section, or its struct pages are put in RAM. */
+		/* On x86 whole sections, or the struct pages are put in RAM. */
 		args.memory = ZD_REAL_MEMORY;
-		args.nr_pages = PAGES_PER_SECTION;
-		args.altmap_pages = PHYS_PFN(PAGES_PER_SECTION * sizeof(struct page));
+		args.nr_pages = ALIGN(args.nr_pages, PAGES_PER_SECTION);
+		args.altmap_pages = PFN_UP(args.nr_pages * sizeof(struct page));
 	}
-	pgmap = zd_map(test, &args);
+	return args;
+}
+
+/**
+ * zd_map_case() - map what a case wants
+ * @test: the test; skipped, with the reason, if this machine has none
+ * @c: the case
+ * @nr_pages: as zd_case_args() has it
+ *
+ * Returns: the call that initializes it; for a full memmap its pgmap is a clone
+ * of what is mapped.
+ */
+struct zd_call zd_map_case(struct kunit *test, const struct zd_case *c, unsigned long nr_pages)
+{
+	const struct zd_range_args args = zd_case_args(c, nr_pages);
+	struct dev_pagemap *pgmap = zd_map(test, &args);
+
 	if (c->memmap == ZD_ON_DEVICE)
 		KUNIT_ASSERT_EQ_MSG(test, pgmap->altmap.alloc, args.altmap_pages,
 				    "pages of the device in use for struct pages");

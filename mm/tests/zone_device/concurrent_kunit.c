@@ -3,63 +3,74 @@
  * KUnit tests for memmap_init_zone_device(): more than one CPU. Two calls at the
  * same time, and pages that another CPU reads as soon as it may.
  */
-#include <linux/completion.h>
+#include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/sizes.h>
 #include <linux/stringify.h>
 
-#include "../../../lib/tests/memcpy_streaming/promise.h"
 #include "zone_device_test.h"
 
-/* One of two initializations at the same time. */
-struct zd_racer {
-	struct zd_call call;
-	struct completion go;
-	struct completion done;
-	bool met;
-	bool stop;
-	struct task_struct *task;
-	/* Both count themselves in here, so as to start together. */
-	atomic_t *arrived;
-	/* How many are at it: a clock may be too coarse to tell. */
-	atomic_t *inside;
+static const char *zd_two_cpus_lack(void)
+{
+	return num_online_cpus() < 2 ? "needs two CPUs: boot with --qemu_args '-smp 2'" : NULL;
+}
+
+/* What two initializations at the same time have in common. */
+struct zd_race {
+	/* Each is a reason to start, for either of the two. */
+	unsigned long round;
+	/* How many are at the start, at it, and done: in all rounds, now, in all. */
+	atomic_t arrived;
+	atomic_t inside;
+	atomic_t done;
+	/* The rounds in which the two were at it at the same time. */
+	atomic_t overlaps;
 };
 
-/* Wait for the other one, but not for long: its CPU may be busy elsewhere. */
-static void zd_race_start(struct zd_racer *racer)
-{
-	ktime_t limit = ktime_add_ms(ktime_get(), 100);
-	int both = round_up(atomic_inc_return(racer->arrived), 2);
+struct zd_racer {
+	struct zd_race *race;
+	struct zd_call call;
+};
 
-	while (atomic_read(racer->arrived) < both && ktime_before(ktime_get(), limit))
+/* Start with the other one, whose CPU may be busy elsewhere. */
+static void zd_wait_for_both(const struct zd_race *race, unsigned long round)
+{
+	const ktime_t limit = ktime_add_ms(ktime_get(), 100);
+
+	while (atomic_read(&race->arrived) < 2 * round && ktime_before(ktime_get(), limit))
 		cpu_relax();
 }
 
 static int zd_race(void *data)
 {
-	struct zd_racer *racer = data;
+	const struct zd_racer *racer = data;
+	struct zd_race *race = racer->race;
+	unsigned long round = 0;
 
-	for (;;) {
-		wait_for_completion(&racer->go);
-		if (racer->stop)
-			break;
-		zd_race_start(racer);
-		racer->met = atomic_inc_return(racer->inside) == 2;
+	while (!kthread_should_stop()) {
+		/* Pairs with the release in zd_concurrent_test(). */
+		if (smp_load_acquire(&race->round) == round) {
+			usleep_range(50, 100);
+			continue;
+		}
+		round++;
+		atomic_inc(&race->arrived);
+		zd_wait_for_both(race, round);
+		/* Counted, as a clock may be too coarse to tell. */
+		if (atomic_inc_return(&race->inside) == 2)
+			atomic_inc(&race->overlaps);
 		zd_init(&racer->call);
-		atomic_dec(racer->inside);
-		complete(&racer->done);
+		atomic_dec(&race->inside);
+		atomic_inc(&race->done);
 	}
-	complete(&racer->done);
 	return 0;
 }
 
-static void zd_stop_racer(void *data)
+static void zd_stop_task(void *task)
 {
-	struct zd_racer *racer = data;
-
-	racer->stop = true;
-	complete(&racer->go);
-	wait_for_completion(&racer->done);
+	kthread_stop(task);
 }
 
 #define ZD_RACES	32
@@ -73,59 +84,44 @@ static void zd_stop_racer(void *data)
  */
 static void zd_concurrent_test(struct kunit *test)
 {
-	static const struct {
-		enum memory_type type;
-		unsigned int order;
-	} kinds[2] = { { MEMORY_DEVICE_GENERIC, 2 }, { MEMORY_DEVICE_PRIVATE, 1 } };
-	atomic_t arrived = ATOMIC_INIT(0), inside = ATOMIC_INIT(0);
-	struct zd_racer *racers;
-	int i, cpu, round, overlaps = 0;
+	static const struct zd_range_args args[] = {
+		/* Long enough for a host that shares its CPUs out. */
+		{ MEMORY_DEVICE_GENERIC, 2, .nr_pages = 64 * SZ_1M / PAGE_SIZE },
+		{ MEMORY_DEVICE_PRIVATE, 1, .nr_pages = 64 * SZ_1M / PAGE_SIZE },
+	};
+	struct zd_racer *racers = kunit_kcalloc(test, 2, sizeof(*racers), GFP_KERNEL);
+	struct zd_race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	unsigned int i, round, cpu = cpumask_first(cpu_online_mask);
 
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "needs two CPUs: boot with --qemu_args '-smp 2'");
-	racers = kunit_kcalloc(test, 2, sizeof(*racers), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, racers);
+	KUNIT_ASSERT_NOT_NULL(test, race);
+	zd_requires(test, zd_two_cpus_lack());
+	for (i = 0; i < 2; i++, cpu = cpumask_next(cpu, cpu_online_mask)) {
+		struct task_struct *task;
 
-	cpu = cpumask_first(cpu_online_mask);
-	for (i = 0; i < 2; i++) {
-		const struct zd_range_args args = {
-			.type = kinds[i].type,
-			.order = kinds[i].order,
-			/* Long enough for a host that shares its CPUs out. */
-			.nr_pages = 64 * SZ_1M / PAGE_SIZE,
-		};
-
-		racers[i].call = zd_call_for(zd_map(test, &args), 0);
-		init_completion(&racers[i].go);
-		init_completion(&racers[i].done);
-		racers[i].arrived = &arrived;
-		racers[i].inside = &inside;
-		racers[i].task = kthread_create(zd_race, &racers[i], "zd_race/%d", i);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(racers[i].task));
-		kthread_bind(racers[i].task, cpu);
-		wake_up_process(racers[i].task);
-		KUNIT_ASSERT_EQ(test, 0,
-				kunit_add_action_or_reset(test, zd_stop_racer, &racers[i]));
-		cpu = cpumask_next(cpu, cpu_online_mask);
+		racers[i].race = race;
+		racers[i].call = zd_call_for(zd_map(test, &args[i]), 0);
+		task = kthread_run_on_cpu(zd_race, &racers[i], cpu, "zd_race/%u");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+		KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, zd_stop_task, task));
 	}
 
-	for (round = 0; round < ZD_RACES && overlaps < ZD_OVERLAPS; round++) {
+	for (round = 1; round <= ZD_RACES && atomic_read(&race->overlaps) < ZD_OVERLAPS; round++) {
 		const bool listens = round % 2 && zd_listen();
 
 		for (i = 0; i < 2; i++)
 			zd_poison(&racers[i].call, ZD_POISON_A);
-		for (i = 0; i < 2; i++)
-			complete(&racers[i].go);
+		/* Pairs with the acquire in zd_race(). */
+		smp_store_release(&race->round, round);
 		if (listens)
 			zd_listen_no_more();
-		for (i = 0; i < 2; i++)
-			wait_for_completion(&racers[i].done);
-		overlaps += racers[0].met || racers[1].met;
+		while (atomic_read(&race->done) < 2 * round)
+			usleep_range(50, 100);
 		for (i = 0; i < 2; i++)
 			zd_expect_model(test, &racers[i].call);
 	}
-	zd_requires(test, overlaps ? NULL : "two CPUs never ran at the same time in "
-					    __stringify(ZD_RACES) " rounds");
+	zd_requires(test, atomic_read(&race->overlaps) ? NULL :
+		    "two CPUs never ran at the same time in " __stringify(ZD_RACES) " rounds");
 }
 
 /* A range that one CPU initializes and another one reads. */
@@ -199,8 +195,7 @@ KUNIT_ARRAY_PARAM_DESC(zd_parcels, zd_parcels, name);
  * Test case: another CPU that is told by smp_store_release() that a range is
  * initialized sees all of it. A streaming copy that nothing has drained is not
  * ordered by that. An emulator executes the stores in order, and then a pass
- * proves nothing: make order sees by which instruction they were drained, if by
- * any.
+ * proves nothing: that takes somebody who sees which instruction drains them.
  */
 static void zd_handover_test(struct kunit *test)
 {
@@ -214,8 +209,7 @@ static void zd_handover_test(struct kunit *test)
 	unsigned long limit;
 	int cpu, i;
 
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "needs two CPUs: boot with --qemu_args '-smp 2'");
+	zd_requires(test, zd_two_cpus_lack());
 	parcel = kunit_kzalloc(test, sizeof(*parcel), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, parcel);
 	parcel->call = zd_call_for(zd_map(test, &args), 0);
@@ -261,7 +255,7 @@ static struct kunit_suite zd_concurrent_suite = {
 	.test_cases = zd_concurrent_cases,
 };
 
-/* On its own, as make order has other rules for it. */
+/* On its own: pages that are handed over are looked at by other rules. */
 static struct kunit_case zd_handover_cases[] = {
 	KUNIT_CASE_PARAM(zd_handover_test, zd_parcels_gen_params),
 	{}

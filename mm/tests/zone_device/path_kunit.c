@@ -12,7 +12,6 @@
 #include <linux/sizes.h>
 #include <linux/static_call.h>
 
-#include "../../../lib/tests/memcpy_streaming/promise.h"
 #include "zone_device_test.h"
 
 /* How many of the pages that @call writes were built, each once. */
@@ -29,7 +28,7 @@ static unsigned long zd_built_once(const struct zd_call *call, const struct zd_w
  */
 static void zd_traced_test(struct kunit *test)
 {
-	struct zd_call call = zd_map_case(test, test->param_value);
+	struct zd_call call = zd_map_case(test, test->param_value, 0);
 	struct zd_witness w;
 
 	zd_requires(test, zd_slow_pages_lacks());
@@ -64,7 +63,7 @@ static void zd_expect_template(struct kunit *test, const struct zd_call *call)
 /* Test case: the pages that a template is due for are copied. */
 static void zd_template_test(struct kunit *test)
 {
-	struct zd_call call = zd_map_case(test, test->param_value);
+	struct zd_call call = zd_map_case(test, test->param_value, 0);
 
 	zd_expect_template(test, &call);
 }
@@ -124,7 +123,7 @@ static void zd_sanitized_test(struct kunit *test)
 		kunit_skip(test, "needs CONFIG_KASAN or CONFIG_KMSAN");
 	zd_requires(test, zd_slow_pages_lacks());
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct zd_call call = zd_map_case(test, &cases[i]);
+		struct zd_call call = zd_map_case(test, &cases[i], 0);
 		struct zd_witness w = zd_init_watched(test, &call, ZD_AS_IS);
 
 		built += zd_built_once(&call, &w);

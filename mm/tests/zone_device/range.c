@@ -179,15 +179,8 @@ struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args 
 struct dev_pagemap *zd_map(struct kunit *test, const struct zd_range_args *args)
 {
 	struct dev_pagemap *pgmap = zd_new_pgmap(test, args);
-	void *addr;
-	int i;
+	void *addr = memremap_pages(pgmap, args->nid);
 
-	for (i = 0; i < pgmap->nr_range; i++) {
-		struct zd_call call = zd_call_for(pgmap, i);
-
-		zd_note(&call);
-	}
-	addr = memremap_pages(pgmap, args->nid);
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(addr), "memremap_pages() of %lu MiB: %pe",
 			       args->nr_pages / (SZ_1M / PAGE_SIZE), addr);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, zd_unmap, pgmap));

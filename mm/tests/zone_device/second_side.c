@@ -11,7 +11,6 @@
  * even for a single page, is no other way.
  */
 #include "../../internal.h"
-#include "../../../lib/tests/memcpy_streaming/promise.h"
 #include "zone_device_test.h"
 
 /*

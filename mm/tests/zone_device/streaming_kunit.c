@@ -6,28 +6,20 @@
  *
  * A suite of its own, as two probes on the same code are one too many.
  */
+#include <kunit/nt_witness.h>
 #include <linux/bitmap.h>
 #include <linux/sizes.h>
 
-#include "../../../lib/tests/memcpy_streaming/nt_witness.h"
-#include "../../../lib/tests/memcpy_streaming/promise.h"
 #include "zone_device_test.h"
 
-struct zd_streaming_case {
-	const char *name;
-	enum memory_type type;
-	unsigned int order;
-	bool full;
+static const struct zd_case zd_streaming_cases[] = {
+	{ MEMORY_DEVICE_FS_DAX, 0, ZD_IN_RAM },
+	{ MEMORY_DEVICE_PRIVATE, 2, ZD_IN_RAM },
+	{ MEMORY_DEVICE_GENERIC, 9, ZD_IN_RAM },
+	{ MEMORY_DEVICE_GENERIC, 9, ZD_IN_RAM_FULL },
 };
 
-static const struct zd_streaming_case zd_streaming_cases[] = {
-	{ "order 0",		 MEMORY_DEVICE_FS_DAX,	0, false },
-	{ "order 2",		 MEMORY_DEVICE_PRIVATE,	2, false },
-	{ "order 9",		 MEMORY_DEVICE_GENERIC,	9, false },
-	{ "order 9, full memmap", MEMORY_DEVICE_GENERIC, 9, true },
-};
-
-KUNIT_ARRAY_PARAM_DESC(zd_streaming_cases, zd_streaming_cases, name);
+KUNIT_ARRAY_PARAM(zd_streaming_cases, zd_streaming_cases, zd_describe_case);
 
 /*
  * Map and poison what a case wants, and watch the call that initializes it;
@@ -36,23 +28,13 @@ KUNIT_ARRAY_PARAM_DESC(zd_streaming_cases, zd_streaming_cases, name);
 static struct nt_witness *zd_init_streaming(struct kunit *test, struct zd_call *call,
 					    unsigned long *nr_streamed)
 {
-	const struct zd_streaming_case *c = test->param_value;
-	const struct zd_range_args args = {
-		.type = c->type,
-		.order = c->full ? 0 : c->order,
-		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
-	};
 	static void *const fns[] = { memmap_init_zone_device };
-	struct dev_pagemap *pgmap;
 	unsigned long *streamed;
 	struct nt_witness *w;
 
 	zd_requires(test, nt_witness_lacks());
 
-	pgmap = zd_map(test, &args);
-	if (c->full)
-		pgmap = zd_clone_pgmap(test, pgmap, c->type, c->order);
-	*call = zd_call_for(pgmap, 0);
+	*call = zd_map_case(test, test->param_value, 0);
 	zd_poison(call, ZD_POISON_A);
 	streamed = kunit_kcalloc(test, BITS_TO_LONGS(call->nr_pages), sizeof(long), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, streamed);

@@ -167,7 +167,6 @@ void zd_listen_no_more(void)
 /** zd_init() - make the call */
 void zd_init(const struct zd_call *call)
 {
-	zd_note(call);
 	memmap_init_zone_device(&NODE_DATA(call->nid)->node_zones[ZONE_DEVICE],
 				call->start_pfn, call->nr_pages, call->pgmap);
 }

@@ -12,7 +12,6 @@
 #include <linux/page-isolation.h>
 #include <linux/sizes.h>
 
-#include "../../../lib/tests/memcpy_streaming/promise.h"
 #include "zone_device_test.h"
 
 /*
@@ -29,7 +28,7 @@ static void zd_model_test(struct kunit *test)
 		{ ZD_POISON_B, ZD_AS_IS },
 		{ ZD_POISON_A, ZD_TRACED },
 	};
-	struct zd_call call = zd_map_case(test, test->param_value);
+	struct zd_call call = zd_map_case(test, test->param_value, 0);
 	const struct zd_case *c = test->param_value;
 	int i;
 
@@ -53,7 +52,7 @@ static void zd_model_test(struct kunit *test)
  */
 static void zd_differential_test(struct kunit *test)
 {
-	struct zd_call call = zd_map_case(test, test->param_value);
+	struct zd_call call = zd_map_case(test, test->param_value, 0);
 	const char *name;
 	struct page *side = zd_second_side(test, &call, &name);
 	struct zd_witness w;

@@ -4,18 +4,16 @@
  *
  * range.c    device memory to work on, and the poison in its struct pages
  * cases.c    the cases that are tested: types, orders, places of the memmap
- * kinds.c    the kinds of device memory that are counted and timed
  * model.c    what each struct page must look like, from the arguments alone
  * witness.c  one call, and what could be observed of how it did its work
  * second_side.c  the same pages made in another way, to compare with
- * note.c     tells a watcher outside of the kernel which call comes next
- * bench_clock.c  how long each call took, if the bench is built in
  * oracle.c   expectations: a call's struct pages against model and second side
  */
 #ifndef _ZONE_DEVICE_TEST_H
 #define _ZONE_DEVICE_TEST_H
 
 #include <kunit/test.h>
+#include <kunit/zd_promise.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 
@@ -79,7 +77,7 @@ enum zd_memmap {
 };
 
 /**
- * struct zd_case - a case that is tested
+ * struct zd_case - a kind of device memory
  * @type: pgmap type
  * @order: order of its compound pages
  * @memmap: where its struct pages are
@@ -98,22 +96,6 @@ struct zd_case {
 struct zd_part {
 	unsigned long nr_pages;
 	unsigned long offset;
-};
-
-/**
- * struct zd_kind - a kind of device memory that is counted and timed
- * @name: what the tools call it
- * @type: pgmap type
- * @order: order of its compound pages
- * @altmap: its struct pages are on the device
- * @full: they are in RAM and none are shared, though @order would allow it
- */
-struct zd_kind {
-	const char *name;
-	enum memory_type type;
-	unsigned int order;
-	bool altmap;
-	bool full;
 };
 
 /**
@@ -156,13 +138,11 @@ int zd_other_node(void);
 /* cases.c */
 const void *zd_next_case(struct kunit *test, const void *prev, char *desc);
 const void *zd_next_part(struct kunit *test, const void *prev, char *desc);
-struct zd_call zd_map_case(struct kunit *test, const struct zd_case *c);
+void zd_describe_case(const struct zd_case *c, char *desc);
+const char *zd_type_name(enum memory_type type);
+struct zd_range_args zd_case_args(const struct zd_case *c, unsigned long nr_pages);
+struct zd_call zd_map_case(struct kunit *test, const struct zd_case *c, unsigned long nr_pages);
 struct zd_call zd_map_part(struct kunit *test, const struct zd_part *part);
-
-/* kinds.c */
-const void *zd_next_kind(struct kunit *test, const void *prev, char *desc);
-u64 zd_kind_id(const struct zd_kind *kind);
-struct zd_range_args zd_kind_args(const struct zd_kind *kind, unsigned long nr_pages);
 
 /* model.c */
 unsigned long zd_first_pfn(const struct zd_call *call);
@@ -190,15 +170,6 @@ void zd_listen_no_more(void);
 
 /* second_side.c */
 struct page *zd_second_side(struct kunit *test, const struct zd_call *call, const char **name);
-
-/* note.c */
-extern u64 zd_note_id;
-extern const u64 zd_note_page_size;
-extern u8 zd_note_bytes[256];
-void zd_note(const struct zd_call *call);
-
-/* bench_clock.c */
-void zd_bench_line(const struct dev_pagemap *pgmap, u64 loop_ns, u64 whole_ns);
 
 /* oracle.c */
 void zd_expect_model(struct kunit *test, const struct zd_call *call);

@@ -3,6 +3,7 @@
 targets."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Dict, List, Sequence, Tuple
 
@@ -12,7 +13,7 @@ from bench import bench as vm_bench, compare as bench_compare, guests, model as 
 from checks import Check, cost, mutants, native
 from checks.checkpatch import Checkpatch
 from checks.cost import Cost
-from checks.kunit import Kunit
+from checks.kunit import Kunit, must_be_same, Posted
 from checks.mutants import KunitMutant
 from checks.native import Native
 from checks.order import Order, OrderMutant
@@ -21,9 +22,9 @@ from checks.tools import Guests, Tools, Types
 from guest import target
 from guest.target import MAIN
 from host import cache, files, packages
-from host.messages import Error, say
+from host.messages import Error, say, tell
 from judge import Job
-from kernel import install as installation, source, tree
+from kernel import install as installation, post as posting, source, tree
 from kernel.tree import Plan
 from options import Options
 from outcome import Outcome, total
@@ -108,7 +109,7 @@ def cost_(given: Options) -> int:
 def cost_budget(given: Options) -> int:
 	main = MAIN.asked(given)
 	packages.ensure(target.needs([main]))
-	with tree.alone(_plan(given)) as prepared:
+	with tree.alone(replace(_plan(given), probes=True)) as prepared:
 		cost.budget(prepared, main)
 	return 0
 
@@ -121,7 +122,7 @@ def _ours(given: Options) -> bool:
 def _mutants(kind: str, given: Options, origin: source.Source, names: Sequence[str] = ('*',)) -> List[Job]:
 	make = {'kunit': KunitMutant, 'order': OrderMutant}[kind]
 	command = {'kunit': 'mutants', 'order': 'order-mutants'}[kind]
-	return [Job(make(m), m.target.asked(given), mutants.plan(m, origin), _again(f'{command} MUTANTS={m.name}', given))
+	return [Job(make(m), m.target.asked(given), mutants.on_series(m, origin), _again(f'{command} MUTANTS={m.name}', given))
 		for m in mutants.load(kind, names)]
 
 
@@ -130,6 +131,13 @@ def _mutant_command(kind: str, given: Options) -> int:
 	# Before a kernel is looked for: that takes git and tar already.
 	packages.ensure(target.needs([m.target.asked(given) for m in mutants.load(kind, names)]))
 	return _conclude(judge.run(_mutants(kind, given, _origin(given), names), given.fresh, keep_going=True), given)
+
+
+def _posted(given: Options, wanted: Plan, base: Plan) -> List[Job]:
+	"""The suites as make post writes them, with the series and without."""
+	return [Job(Posted(), t, posting.instead(on, wanted), _again('check', given), note)
+		for on, note, names in ((wanted, '', target.DEFAULT), (base, '(no series)', [MAIN.name]))
+		for t in _targets(given, names)]
 
 
 def check(given: Options) -> int:
@@ -152,8 +160,9 @@ def check(given: Options) -> int:
 		jobs += [Job(check, main, other, _again(f'{check.name}{again}', given), note) for check in (Kunit(), Order())]
 	# The mutants break our series, whatever the user's is.
 	if wanted.patches and _ours(given):
-		jobs += _mutants('order', given, origin)
+		jobs += [*_posted(given, wanted, base), *_mutants('order', given, origin)]
 	outcomes = judge.run(jobs, given.fresh, keep_going=True)
+	must_be_same(outcomes)
 	status = _conclude(outcomes, given)
 	passed, failed, skipped = total(outcomes)
 	print(f'{passed} passed, {failed} failed, {skipped} skipped')
@@ -172,7 +181,15 @@ def compare(given: Options) -> int:
 		lines = report.compare(paths, results)
 	else:
 		lines = bench_compare.compare(*(bench_compare.read(p, r) for p, r in zip(paths, results)))
-	print('\n'.join([*(f'{n}: {p}' for n, p in zip('AB', paths)), '', *lines]), flush=True)
+	tell([*(f'{n}: {p}' for n, p in zip('AB', paths)), '', *lines])
+	return 0
+
+
+def post(given: Options) -> int:
+	packages.ensure(packages.TREE)
+	wanted = _plan(given)
+	for path in posting.write(wanted.origin.path, wanted.patches, given.post or Path('post').absolute()):
+		tell([str(path)])
 	return 0
 
 
@@ -213,7 +230,7 @@ COMMANDS: Dict[str, Callable[[Options], int]] = {
 	'kunit': kunit, 'check': check, 'sparse': sparse, 'checkpatch': checkpatch,
 	'mutants': lambda given: _mutant_command('kunit', given), 'order': order,
 	'order-mutants': lambda given: _mutant_command('order', given), 'cost': cost_, 'cost-budget': cost_budget,
-	'bench': vm_bench.bench, 'bench-native': bench_native.bench, 'compare': compare,
+	'bench': vm_bench.bench, 'bench-native': bench_native.bench, 'compare': compare, 'post': post,
 	'install': install, 'uninstall': uninstall, 'clean': clean, 'distclean': distclean,
 }
 # Those that do not need the cache, or not as it is.

@@ -3,14 +3,14 @@
 already is said to be so, and what fails does not end the rest."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Dict, List, Sequence, Tuple
 
 import store
 from checks import Check
 from guest.target import Target
-from host.messages import Error, say
+from host.messages import Error, say, tell
 from kernel import tree
 from kernel.tree import Plan, Tree
 from outcome import Outcome
@@ -25,9 +25,13 @@ class Job:
 	command: str = ''
 	note: str = ''
 
+	@property
+	def tree(self) -> Plan:
+		return replace(self.plan, probes=self.check.probes)
+
 	def trees(self) -> Tuple[Plan, bool, bool]:
 		"""What has to be prepared for it: jobs of a kind are done together."""
-		return self.plan, self.check.compares, self.check.holds
+		return self.tree, self.check.compares, self.check.holds
 
 
 def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> List[Outcome]:
@@ -80,7 +84,7 @@ class _Keys:
 		return self._digests[plan]
 
 	def of(self, job: Job) -> str:
-		digest = self.digest(job.plan)
+		digest = self.digest(job.tree)
 		if job.target not in self._facts:
 			self._facts[job.target] = store.facts(job.target)
 		return store.key([self._project, digest, self._facts[job.target], job.check.name, job.check.depends_on()])
@@ -114,7 +118,7 @@ def _finish(job: Job, outcome: Outcome) -> Outcome:
 	outcome.command = job.command
 	outcome.subject = ' '.join(filter(None, (outcome.subject, job.note)))
 	if outcome.said:
-		print('\n'.join(outcome.said), flush=True)
+		tell(outcome.said)
 	return outcome
 
 

@@ -140,6 +140,7 @@ class Options:
 	series_a: str = _variable(SERIES, 'path', 'make bench: compare this series, or none, with')
 	series_b: str = _variable(SERIES, 'path', 'this one')
 	kernel_args: Tuple[str, ...] = _variable(WORDS, '"..."', 'make bench: more for the guests\' command line')
+	post: Optional[Path] = _variable(PATH, 'dir', 'make post: where to; default: post')
 	json: str = _variable(OUTPUT, 'file', 'the results')
 	junit: str = _variable(OUTPUT, 'file', 'the same for a CI system')
 	html: str = _variable(OUTPUT, 'file', 'make bench: its page')
@@ -200,6 +201,7 @@ COMMANDS = {
 	'bench': 'reproduce the published times in a VM, or say why not',
 	'compare': 'A.json B.json: what two results of any command differ in',
 	'bench-native': 'what can this CPU gain at most? In user space, in a minute',
+	'post': 'write the suites as patches, to be sent with the series',
 	'install': 'put the suites into the tree KDIR= names, for kunit.py there',
 	'uninstall': 'take them out again',
 	'clean': 'remove prepared trees and builds',
@@ -244,15 +246,14 @@ def _cache() -> Optional[Path]:
 	return Path(os.path.realpath(home)) / 'zone-device-kunit'
 
 
-def _no_input(name: str, given: Options) -> None:
+def _no_input(name: str, text: str, given: Options) -> None:
 	"""What is written must be no input, nothing of ours, and one file each."""
-	text = given.outputs[name]
 	if text == '-':
 		return
 	real = Path(os.path.realpath(cache.expand(name, text)))
 	where = given.cache
 	cached = where is not None and cache.is_in(real, where) and not cache.is_in(real, where / 'bench')
-	parts = [REPO / n for n in ('lib', 'mm', 'series', 'tools', '.git', '.ci')]
+	parts = [REPO / n for n in ('include', 'lib', 'mm', 'series', 'tools', '.git', '.ci')]
 	tracked = [p for p in REPO.iterdir() if p.is_file()] if real.parent == REPO and real.suffix not in RESULTS else []
 	if cached or real in tracked or any(cache.is_in(real, p) for p in parts):
 		raise Error(f'{name}={text} is a file of {"the cache" if cached else "this project"}: name another one')
@@ -278,6 +279,8 @@ def parse() -> Options:
 	values: Dict[str, Any] = {'cache': _cache(), 'files': _words('FILES', os.environ.get('FILES', ''))}
 	values.update((VARIABLES[n].name, _kind(VARIABLES[n]).read(n, text)) for n, text in texts.items())
 	given = Options(**values)
-	for name in given.outputs:
-		_no_input(name, given)
+	for name, text in given.outputs.items():
+		_no_input(name, text, given)
+	if given.post:
+		_no_input('POST', str(given.post), given)
 	return given

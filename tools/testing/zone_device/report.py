@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import contract as contracts
 from guest import log
 from host import files
-from host.messages import Error
+from host.messages import Error, tell
 from outcome import Outcome
 
 FORMAT = 'zone-device-outcomes 1'
@@ -103,8 +103,8 @@ def promises(outcomes: Sequence[Outcome]) -> List[str]:
 
 def show(outcomes: Sequence[Outcome]) -> None:
 	for o in outcomes:
-		print('\n'.join(failures(o) + ['']) if not o.ok else '', end='')
-	print('\n'.join(table(outcomes) + skips(outcomes) + promises(outcomes)), flush=True)
+		tell(failures(o) if not o.ok else [])
+	tell(table(outcomes) + skips(outcomes) + promises(outcomes))
 
 
 def write(outcomes: Sequence[Outcome], to_json: str, to_junit: str) -> None:

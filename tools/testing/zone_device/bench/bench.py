@@ -115,7 +115,7 @@ def _config(built: Dict[str, Tree], option: str) -> str:
 def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: str,
 	   kernel_args: Sequence[str]) -> Dict[str, str]:
 	on = machine.machine()
-	flags = machine.read('/proc/cpuinfo')
+	flags = machine.text_of('/proc/cpuinfo')
 	return {'CPU': on.model, 'microcode': on.microcode,
 		'last level cache': human(on.llc), 'governor': on.governor,
 		'this machine': 'itself a guest' if re.search(r'^flags.* hypervisor', flags, re.M) else 'no hypervisor seen',

@@ -11,7 +11,7 @@ from checks import native
 from checks.native import Variant
 from guest.target import Target
 from host import cache, files, machine, packages, process
-from host.messages import Error, say
+from host.messages import Error, say, tell
 from kernel import source, tree
 from options import Options
 
@@ -19,11 +19,11 @@ from options import Options
 def bench(given: Options) -> int:
 	packages.ensure([*native.PACKAGES, *packages.PLOT])
 	on = machine.machine(given.cpu)
-	plan = native_report.plan(on, given.size, given.rounds)
+	plan = native_report.sizes(on, given.size, given.rounds)
 	wanted = tree.plan(source.chosen(given.kdir, given.ktarball), given.series, given.series_upto)
 	with tree.with_base(wanted) as prepared:
 		result = _measure(native.variants(prepared), native.TARGET.asked(given), on, plan)
-	print(result.text(), flush=True)
+	tell(result.text().splitlines())
 	files.write_output('JSON', given.json, json.dumps(result.as_json(), indent=1) + '\n')
 	picture = draw(result)
 	files.write_output('SVG', given.svg, picture.read_text())
@@ -35,7 +35,7 @@ def _measure(chosen: List[Variant], target: Target, on: machine.Machine,
 	     plan: native_report.Plan) -> native_report.Result:
 	if not chosen:
 		raise Error(f'bench-native: cannot judge: {native.NO_BASE}')
-	program = native.build(chosen, target)
+	program = native.link(chosen, target)
 	if not native.compare(program).ok:
 		raise Error('native: the paths do not do the same, so that their times mean nothing')
 	status, lines, errors = native.run_program(program, ['bench', *plan.arguments()], 3600)

@@ -49,7 +49,7 @@ def device(struct_pages: int) -> int:
 	return struct_pages // STRUCT_PAGE * DEVICE_PAGE
 
 
-def plan(on: Machine, size: str, rounds: Optional[int]) -> Plan:
+def sizes(on: Machine, size: str, rounds: Optional[int]) -> Plan:
 	if rounds is not None and not 0 < rounds <= 10000:
 		raise Error(f'ROUNDS={rounds} is not a number of rounds')
 	wanted = asked(size, device(SMALLEST)) // DEVICE_PAGE * STRUCT_PAGE if size \

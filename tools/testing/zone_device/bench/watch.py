@@ -36,9 +36,9 @@ class Watcher:
 		of somebody else's bench are none of ours."""
 		found = []
 		for entry in os.listdir('/proc'):
-			if entry.isdigit() and 'qemu-system' in machine.read(f'/proc/{entry}/cmdline'):
+			if entry.isdigit() and 'qemu-system' in machine.text_of(f'/proc/{entry}/cmdline'):
 				# The session: see proc(5).
-				fields = machine.read(f'/proc/{entry}/stat').rpartition(')')[2].split()
+				fields = machine.text_of(f'/proc/{entry}/stat').rpartition(')')[2].split()
 				if fields[3:4] == [str(session)]:
 					found.append(f'/proc/{entry}')
 		return found
@@ -50,7 +50,7 @@ class Watcher:
 		self._next = time.monotonic() + LOOK_SECONDS
 		for directory in self._guests(session):
 			sizes = {n: int(kib) << 10 for n, kib in re.findall(r'^(\w+):\s+(\d+) kB',
-				machine.read(f'{directory}/smaps_rollup'), re.M)}
+				machine.text_of(f'{directory}/smaps_rollup'), re.M)}
 			if sizes.get('Rss', 0) > self.resident:
 				self.resident = sizes['Rss']
 				self.huge = sizes.get('AnonHugePages', 0) + sizes.get('ShmemPmdMapped', 0)
@@ -68,10 +68,10 @@ class Watcher:
 			# It has just ended.
 			return []
 		for task in tasks:
-			fields = machine.read(f'{directory}/task/{task}/stat').rpartition(')')[2].split()
+			fields = machine.text_of(f'{directory}/task/{task}/stat').rpartition(')')[2].split()
 			# The state, and the CPU: see proc(5).
 			if fields[:1] == ['R']:
-				clock = machine.read(f'/sys/devices/system/cpu/cpu{fields[36]}/cpufreq/scaling_cur_freq')
+				clock = machine.text_of(f'/sys/devices/system/cpu/cpu{fields[36]}/cpufreq/scaling_cur_freq')
 				found += [int(clock)] if clock.isdigit() else []
 		return found
 
@@ -95,7 +95,7 @@ class Watcher:
 		return ''
 
 	def backing(self) -> str:
-		setting = re.search(r'\[(\w+)\]', machine.read('/sys/kernel/mm/transparent_hugepage/enabled'))
+		setting = re.search(r'\[(\w+)\]', machine.text_of('/sys/kernel/mm/transparent_hugepage/enabled'))
 		share = f'{self.huge / self.resident:.0%} of {human(self.resident)} in huge pages' \
 			if self.resident else 'not readable'
 		return f'{share}; transparent_hugepage={setting.group(1) if setting else "not readable"}'

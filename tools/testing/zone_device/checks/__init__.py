@@ -13,6 +13,8 @@ class Check:
 	commands.py. run() may raise Error where it cannot be carried out."""
 
 	name = ''
+	# Whether its tree is to have what instruments need.
+	probes = False
 	# Whether tree.base is looked at too.
 	compares = False
 	# Whether other runs are kept out of the tree meanwhile. One that prepares

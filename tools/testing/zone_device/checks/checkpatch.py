@@ -8,45 +8,51 @@ from checks import Check
 from guest.target import Target
 from host import cache, process
 from host.messages import Error
-from kernel import overlay
+from kernel import overlay, post
 from kernel.series import Patch
 from kernel.source import Source
 from kernel.tree import Tree
 from outcome import of_files, Outcome
 
 
+# Not said of the suites: offsetof() and sizeof_field() in a macro do not evaluate
+# what they are given, but checkpatch takes them for uses with side effects; and
+# the kernel's own __SetPageHead() is what it calls camel case.
+SUITES = '--ignore=MACRO_ARG_REUSE,CAMELCASE'
+
+
 class Checkpatch(Check):
 	name = 'checkpatch'
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
-		return of_files(self.name, checkpatch(tree.source, tree.patches))
+		return of_files(self.name, checkpatch(tree.source, tree.patches, tree.features))
 
 
-def checkpatch(origin: Source, series: Sequence[Patch]) -> Dict[str, List[str]]:
-	"""Patch or file of the suites -> what checkpatch.pl says of it."""
+def checkpatch(origin: Source, series: Sequence[Patch], bound: str = '') -> Dict[str, List[str]]:
+	"""Patch or file of the suites -> what checkpatch.pl says of it. The suites as
+	they are posted are looked at if there is something @bound to test."""
 	script = origin.path / 'scripts/checkpatch.pl'
 	if not script.is_file():
 		raise Error(f'{origin.name} has no scripts/checkpatch.pl')
 	options = ['perl', str(script), f'--root={origin.path}', '--strict', '--no-signoff',
 		'--terse', '--show-types', '--no-summary']
-	work = cache.directory() / 'tmp'
-	work.mkdir(parents=True, exist_ok=True)
-	result: Dict[str, List[str]] = {}
-	for patch in series:
-		temp = work / f'{os.getpid()}.patch'
-		temp.write_bytes(patch.text)
-		try:
-			result[patch.name] = _said([*options, str(temp)], str(temp), patch.name)
-		finally:
-			cache.remove(temp)
-	for name, path in overlay.files().items():
+	result = {patch.name: _patch(options, patch) for patch in series}
+	if 'ZD_COPY' in bound:
+		result.update((p.name, _patch([*options, SUITES], p)) for p in post.posted(origin.path, series))
+	for name, path in overlay.files(overlay.ALL).items():
 		if name.endswith(('.c', '.h')):
-			# offsetof() and sizeof_field() in a macro do not evaluate what they
-			# are given, but checkpatch takes them for uses with side effects. And the
-			# kernel's own __SetPageHead() is what it calls camel case.
-			result[name] = _said([*options, '--ignore=MACRO_ARG_REUSE,CAMELCASE', '--file', str(path)],
-				str(path), name)
+			result[name] = _said([*options, SUITES, '--file', str(path)], str(path), name)
 	return result
+
+
+def _patch(options: List[str], patch: Patch) -> List[str]:
+	temp = cache.directory() / 'tmp' / f'{os.getpid()}.patch'
+	temp.parent.mkdir(parents=True, exist_ok=True)
+	temp.write_bytes(patch.text)
+	try:
+		return _said([*options, str(temp)], str(temp), patch.name)
+	finally:
+		cache.remove(temp)
 
 
 def _said(command: List[str], path: str, name: str) -> List[str]:

@@ -23,7 +23,7 @@ from host.messages import Error, say
 from kernel.tree import Tree
 from outcome import Outcome
 
-BUDGETS = REPO / 'mm/tests/zone_device/cost_budget.json'
+BUDGETS = REPO / 'tools/testing/zone_device/probes/cost_budget.json'
 # A budget may be exceeded by so much.
 SLACK = 1.02
 
@@ -76,7 +76,7 @@ def case_names(log: Sequence[str]) -> Dict[int, str]:
 	return found
 
 
-def read(table: Table, lines: Sequence[Sequence[str]], names: Dict[int, str]) -> None:
+def count(table: Table, lines: Sequence[Sequence[str]], names: Dict[int, str]) -> None:
 	for words in lines:
 		if words[0] != 'cost' or int(words[2]) not in names:
 			continue
@@ -89,7 +89,7 @@ def measure(prepared: Tree, name: str, on: Target,
 	build.build(prepared, on)
 	kernel = plugin.load(prepared, on)
 	settings = Settings(mode='cost', watches=[Watch(kernel.need(n)) for n in (LOOP, WHOLE)],
-		suspends=('__schedule',))
+		suspends=('__schedule', 'optimized_callback'))
 	verdict, lines = plugin.boot(prepared, on, kernel, settings, 'cost',
 		filter='zone_device_cost.*', kernel_args=(*KERNEL_ARGS, *kernel_args), qemu_args=QEMU_ARGS)
 	if not verdict.ok:
@@ -98,7 +98,7 @@ def measure(prepared: Tree, name: str, on: Target,
 	table = Table(name, compiler(prepared.build_dir(on.name) / '.config'),
 		'.'.join(map(str, prepared.version)))
 	log = verdict.log.read_text(errors='replace').splitlines() if verdict.log else []
-	read(table, lines, case_names(log))
+	count(table, lines, case_names(log))
 	if not table.costs[LOOP]:
 		raise Error(f'cost: nothing was counted ({verdict.log})')
 	return table
@@ -147,7 +147,7 @@ def as_json(table: Table) -> Dict[str, Any]:
 		for function, cases in table.costs.items()}}
 
 
-def judge(table: Table, budgets: Dict[str, Any]) -> Tuple[List[str], Optional[str]]:
+def over_budget(table: Table, budgets: Dict[str, Any]) -> Tuple[List[str], Optional[str]]:
 	"""The budgets that @table exceeds, or why that cannot be said."""
 	for what, ours in (('compiler', table.compiler), ('kernel', table.kernel)):
 		if budgets[what] != ours:
@@ -168,6 +168,7 @@ def judge(table: Table, budgets: Dict[str, Any]) -> Tuple[List[str], Optional[st
 
 class Cost(Check):
 	name = 'cost'
+	probes = True
 	compares = True
 
 	def __init__(self, ours: bool = True) -> None:
@@ -186,7 +187,7 @@ class Cost(Check):
 		if not self.ours or not tree.patches:
 			outcome.unknown = 'the budgets are for the whole of the series that comes with the suites'
 			return outcome
-		over, reason = judge(tables[-1], json.loads(BUDGETS.read_text()))
+		over, reason = over_budget(tables[-1], json.loads(BUDGETS.read_text()))
 		outcome.unknown = reason or ''
 		outcome.failures = [('over budget', over)] if over else []
 		outcome.passed, outcome.failed = int(not over and not reason), int(bool(over))

@@ -2,7 +2,7 @@
 """The suites, built into a kernel and run."""
 
 import time
-from typing import List
+from typing import List, Sequence
 
 from checks import Check
 from guest import boot, build
@@ -36,3 +36,19 @@ class Kunit(Check):
 		say(f'{target.name}: {outcome.passed} passed, {outcome.failed} failed, '
 			f'{outcome.skipped} skipped in {outcome.run_seconds:.1f} s')
 		return outcome
+
+
+class Posted(Kunit):
+	"""The same for the suites as make post writes them."""
+
+	name = 'posted'
+
+
+def must_be_same(outcomes: Sequence[Outcome]) -> None:
+	"""What is posted has the same tests with the same results as what is not."""
+	known = {o.subject: set(o.cases) for o in outcomes if o.check == Kunit.name}
+	for outcome in (o for o in outcomes if o.check == Posted.name):
+		others = sorted(known.get(outcome.subject, set()) ^ set(outcome.cases))
+		if others and outcome.ok:
+			outcome.problem = f'{len(others)} results that make kunit has not, or that it alone has: ' \
+				+ ', '.join(f'{name} {status}' for name, status in others[:4])

@@ -61,7 +61,7 @@ class Mutant:
 			failures=[] if good else [(self.name, [what])])
 
 
-def read(path: Path) -> Mutant:
+def parse(path: Path) -> Mutant:
 	prose: List[str] = []
 	caught: List[Tuple[str, str]] = []
 	missed: List[str] = []
@@ -91,7 +91,7 @@ def read(path: Path) -> Mutant:
 def load(kind: str, names: Sequence[str] = ('*',)) -> List[Mutant]:
 	"""The mutants that a checker of that kind must catch, ordered by series and
 	target, so that one's build is the next one's start."""
-	found = [read(p) for p in sorted(DIRECTORY.glob('*/*.patch'))]
+	found = [parse(p) for p in sorted(DIRECTORY.glob('*/*.patch'))]
 	found = [m for m in found if m.catchers(kind)
 		and any(fnmatch.fnmatchcase(m.name, n) for n in names)]
 	if not found:
@@ -99,7 +99,7 @@ def load(kind: str, names: Sequence[str] = ('*',)) -> List[Mutant]:
 	return sorted(found, key=lambda m: (m.series != source.OUR_SERIES, m.target.name, m.name))
 
 
-def plan(mutant: Mutant, origin: source.Source) -> tree.Plan:
+def on_series(mutant: Mutant, origin: source.Source) -> tree.Plan:
 	"""Its series with the mutant on top. One slot serves all of a series: they
 	differ in a file or two, so each is a short build."""
 	slot = 'mutant' if mutant.series == source.OUR_SERIES else f'mutant-{mutant.series.name}'

@@ -103,7 +103,7 @@ def _make(prepared: Tree, target: Target, what: Sequence[str], log: Path, label:
 		raise Error(f'native: {prepared.src / TEXT[0]} does not compile (log: {log})')
 
 
-def _check_config(config: Path) -> None:
+def _must_be_configured(config: Path) -> None:
 	"""Without these there is nothing to compile, or it cannot run here; the
 	rest may differ from version to version."""
 	lines = set(config.read_text().splitlines())
@@ -129,7 +129,7 @@ def kbuild(prepared: Tree, target: Target) -> Path:
 	cache.remove(log)
 	label = f'native: preparing {prepared.dir.name}'
 	_make(prepared, target, [f'KCONFIG_ALLCONFIG={CONFIG}', 'allnoconfig'], log, label)
-	_check_config(build / '.config')
+	_must_be_configured(build / '.config')
 	_make(prepared, target, ['mm/mm_init.o'], log, label)
 	stamp.write_text(wanted)
 	return build
@@ -235,7 +235,7 @@ def _stamp(chosen: Sequence[Variant], target: Target, sanitize: bool) -> str:
 	return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def build(chosen: Sequence[Variant], target: Target, sanitize: bool = False) -> Path:
+def link(chosen: Sequence[Variant], target: Target, sanitize: bool = False) -> Path:
 	"""The program; it stays until something that it is made of changes."""
 	if platform.machine() != target.arch.name:
 		raise Error(f'native: this is {platform.machine()}; the program times stores of {target.arch.name}')
@@ -315,7 +315,7 @@ class Native(Check):
 			return Outcome(self.name, '', unknown=NO_BASE)
 		if len(chosen) < 2:
 			return self._skipped('there is no series to compare')
-		outcome = compare(build(chosen, target, sanitize=True))
+		outcome = compare(link(chosen, target, sanitize=True))
 		outcome.said = [f'native: {outcome.passed} comparisons agree, {outcome.failed} do not (ASan, UBSan)']
 		return outcome
 

@@ -128,7 +128,7 @@ def function_settings(names: Sequence[str], starts: Sequence[str]) -> Callable[[
 	return settings
 
 
-def judge(prepared: Tree, target: Target, kernel: Kernel, one: Part) -> Result:
+def watch(prepared: Tree, target: Target, kernel: Kernel, one: Part) -> Result:
 	settings = one.settings(kernel)
 	verdict, lines = plugin.boot(prepared, target, kernel, settings, f'order-{one.name}', filter=one.filter)
 	result = Result(one.name, verdict, kernel, settings.memmap, one.promises)
@@ -140,6 +140,7 @@ def judge(prepared: Tree, target: Target, kernel: Kernel, one: Part) -> Result:
 
 class Order(Check):
 	name = 'order'
+	probes = True
 
 	def __init__(self, filter: str = '', functions: Sequence[str] = (), starts: Sequence[str] = ()) -> None:
 		self.parts: Sequence[Part] = PARTS
@@ -162,7 +163,7 @@ class Order(Check):
 				outcome.skips.append((part.name, 'this tree has no such copy'))
 				outcome.cases.append((part.name, 'SKIP'))
 				continue
-			_add(outcome, judge(tree, target, kernel, part))
+			_add(outcome, watch(tree, target, kernel, part))
 		outcome.seen = contracts.total(outcome.seen)
 		return outcome
 
@@ -191,6 +192,7 @@ class OrderMutant(Check):
 	"""Would the rules have noticed? And would values alone?"""
 
 	name = 'order-mutant'
+	probes = True
 
 	def __init__(self, mutant: Mutant) -> None:
 		self.mutant = mutant
@@ -203,7 +205,7 @@ class OrderMutant(Check):
 		values = boot.boot(tree, target, filter='zone_device*')
 		expected = self.mutant.catchers('order')[0]
 		part = next((p for p in PARTS if expected in p.promises), PARTS[0])
-		result = judge(tree, target, plugin.load(tree, target), part)
+		result = watch(tree, target, plugin.load(tree, target), part)
 		seen = result.broken
 		others = [r for r in seen if r != expected]
 		noticed, meant = ('no' if values.ok else 'yes'), ('no' if 'kunit' in self.mutant.missed_by else 'yes')

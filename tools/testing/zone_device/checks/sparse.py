@@ -26,6 +26,7 @@ INCLUDES = 'mm/mm_init.c'
 
 class Sparse(Check):
 	name = 'sparse'
+	probes = True
 	compares = True
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
@@ -120,7 +121,7 @@ def _compare(prepared: Tree, target: Target) -> Dict[str, List[str]]:
 	"""Checked file -> what sparse says of it that it does not say of the same
 	file without the series."""
 	checker = sparse_binary(prepared.src, target.toolchain.jobs)
-	ours = sorted(f for f in overlay.files() if f.endswith('.c'))
+	ours = sorted(f for f in overlay.files(overlay.ALL) if f.endswith('.c'))
 	theirs = sorted({f for f in prepared.patched if f.endswith('.c')} | {INCLUDES, *target.arch.copy_sources})
 	theirs = [f for f in theirs if (prepared.src / f).is_file()]
 	seen = _warnings(prepared, target, ours + theirs, checker, 'with the series')

@@ -44,12 +44,12 @@ def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str
 	if suites:
 		failed = process.run([sys.executable, tree.src / KUNIT, 'parse', f'--json={result}', log],
 			cwd=tree.src, env=environment(), log=kunit_log)
-		judge(outcome, result, failed, filter)
-	_judge_promises(outcome, tree, _lines(log))
+		take_results(outcome, result, failed, filter)
+	_add_promises(outcome, tree, _lines(log))
 	return outcome
 
 
-def _judge_promises(outcome: Outcome, tree: Tree, lines: List[str]) -> None:
+def _add_promises(outcome: Outcome, tree: Tree, lines: List[str]) -> None:
 	outcome.contract, outcome.partial = tree.contract, tree.partial
 	outcome.seen = contracts.seen(lines)
 	outcome.figures.update((f'{contracts.COMPARED}{name}', n) for name, n in contracts.second_sides(lines).items())
@@ -67,7 +67,7 @@ def _where(seen: ktap.Log) -> str:
 
 def ended(target: str, log: Path, wrong: str = '') -> Outcome:
 	"""How a guest ended, whatever it was to do; @wrong: what its log does not say."""
-	seen = ktap.read(_lines(log))
+	seen = ktap.parse(_lines(log))
 	panic = f'the kernel panicked: {seen.panic}{_where(seen)}' if seen.panic else ''
 	return Outcome('kunit', target, log=log, skips=seen.skips, failures=seen.failures,
 		warnings=seen.splats, panicked=bool(panic),
@@ -82,7 +82,7 @@ def _cases(group: Dict[str, Any], where: str) -> Iterator[Tuple[str, str]]:
 		yield from _cases(sub, f'{where}{sub.get("name", "?")}.')
 
 
-def judge(outcome: Outcome, result: Path, status: int, filter: str = '') -> None:
+def take_results(outcome: Outcome, result: Path, status: int, filter: str = '') -> None:
 	"""Adds what kunit.py's JSON and exit status say of the suites."""
 	found: Dict[str, Any] = {}
 	with contextlib.suppress(OSError, ValueError, TypeError):
@@ -93,7 +93,7 @@ def judge(outcome: Outcome, result: Path, status: int, filter: str = '') -> None
 	outcome.failed = counts.get('failed', 0) + counts.get('crashed', 0)
 	outcome.skipped = counts.get('skipped', 0)
 	lines = _lines(outcome.log)
-	seen = ktap.read(lines)
+	seen = ktap.parse(lines)
 	if outcome.problem:
 		return
 	if not seen.started:

@@ -29,7 +29,7 @@ class Log:
 	last: str = ''
 
 
-def read(lines: Iterable[str]) -> Log:
+def parse(lines: Iterable[str]) -> Log:
 	log = Log()
 	# Subtests that are open: how far each is indented, and its name.
 	path: List[Tuple[int, str]] = []

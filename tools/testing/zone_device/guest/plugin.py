@@ -52,7 +52,7 @@ class Settings:
 	memmap: bool = False
 
 
-def build() -> Path:
+def compiled() -> Path:
 	"""Compiles the plugin, unless that has been done; returns it."""
 	sources = sorted(SOURCES.glob('*.[ch]'))
 	key = hashlib.sha256(b'\0'.join([*(s.read_bytes() for s in sources),
@@ -129,7 +129,7 @@ def boot(tree: Tree, target: Target, kernel: Kernel, settings: Settings, name: s
 	 ) -> Tuple[Outcome, List[List[str]]]:
 	"""Boots with the plugin; returns the outcome and the words of each line
 	that the plugin wrote."""
-	plugin = build()
+	plugin = compiled()
 	directory = tree.build_dir(target.name)
 	config, out = directory / f'{name}.config', directory / f'{name}.out'
 	for path in (plugin, config):

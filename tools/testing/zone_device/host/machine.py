@@ -14,7 +14,7 @@ from host.messages import Error
 ABOUT_AS_FAST = 0.9
 
 
-def read(path: str) -> str:
+def text_of(path: str) -> str:
 	"""A file of sysfs or procfs, empty where it is not."""
 	try:
 		return Path(path).read_text(errors='replace').strip()
@@ -69,7 +69,7 @@ class Machine:
 
 def _speed(cpu: int) -> int:
 	"""The most that it can do, in kHz; 0 where nothing says so."""
-	return int(read(f'/sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq') or 0)
+	return int(text_of(f'/sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq') or 0)
 
 
 def fast_cpus() -> List[int]:
@@ -93,21 +93,21 @@ def _pick_cpu(wanted: Optional[int]) -> int:
 def _caches(cpu: int) -> Dict[int, int]:
 	sizes: Dict[int, int] = {}
 	for index in Path(f'/sys/devices/system/cpu/cpu{cpu}/cache').glob('index*'):
-		if read(f'{index}/type') != 'Instruction':
+		if text_of(f'{index}/type') != 'Instruction':
 			try:
-				sizes[int(read(f'{index}/level'))] = size_of(read(f'{index}/size'))
+				sizes[int(text_of(f'{index}/level'))] = size_of(text_of(f'{index}/size'))
 			except ValueError:
 				continue
 	return sizes
 
 
 def _available() -> int:
-	match = re.search(r'^MemAvailable:\s+(\d+) kB', read('/proc/meminfo'), re.M)
+	match = re.search(r'^MemAvailable:\s+(\d+) kB', text_of('/proc/meminfo'), re.M)
 	available = int(match.group(1)) << 10 if match else 0
-	group = re.search(r'^0::(/.*)$', read('/proc/self/cgroup'), re.M)
+	group = re.search(r'^0::(/.*)$', text_of('/proc/self/cgroup'), re.M)
 	where = Path('/sys/fs/cgroup') / (group.group(1).lstrip('/') if group else '')
 	for directory in (where, *where.parents):
-		limit, used = read(f'{directory}/memory.max'), read(f'{directory}/memory.current')
+		limit, used = text_of(f'{directory}/memory.max'), text_of(f'{directory}/memory.current')
 		if limit.isdigit() and used.isdigit():
 			available = min(available, max(int(limit) - int(used), 0))
 	return available
@@ -115,7 +115,7 @@ def _available() -> int:
 
 def machine(wanted_cpu: Optional[int] = None) -> Machine:
 	cpu = _pick_cpu(wanted_cpu)
-	info = read('/proc/cpuinfo')
+	info = text_of('/proc/cpuinfo')
 	def of(key: str) -> str:
 		found = re.search(rf'^{key}\s*: (.*)$', info, re.M)
 		return found.group(1) if found else ''
@@ -123,6 +123,6 @@ def machine(wanted_cpu: Optional[int] = None) -> Machine:
 	number = '-'.join(of(k) for k in ('cpu family', 'model', 'stepping'))
 	return Machine(cpu, f'{of("model name")} (family-model-stepping {number})',
 		of('microcode') or 'not readable',
-		read(f'/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor') or 'not readable',
+		text_of(f'/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor') or 'not readable',
 		caches.get(2, 1 << 20), max(caches.values(), default=32 << 20), bool(caches), _available(),
 		os.uname().release)

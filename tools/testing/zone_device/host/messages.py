@@ -2,7 +2,11 @@
 """How the tools speak to the user."""
 
 import sys
+import textwrap
+from typing import Iterable
 
+# No line of a result is longer, but for a word that is.
+WIDTH = 100
 
 class Error(Exception):
 	"""A failure whose message is the one sentence the user needs."""
@@ -12,3 +16,19 @@ def say(message: str) -> None:
 	"""A line on stderr; what is no UTF-8 in it is shown, not choked on."""
 	text = f'zone_device: {message}'.encode('utf-8', 'backslashreplace').decode()
 	print(text, file=sys.stderr, flush=True)
+
+
+def fold(line: str) -> str:
+	"""A line of a result; what does not fit goes on below, further in."""
+	if len(line) <= WIDTH:
+		return line
+	indent = len(line) - len(line.lstrip()) + 4
+	return textwrap.fill(line, WIDTH, subsequent_indent=' ' * indent, expand_tabs=False,
+		replace_whitespace=False, break_long_words=False, break_on_hyphens=False)
+
+
+def tell(lines: Iterable[str]) -> None:
+	"""Lines of a result, on stdout."""
+	for line in lines:
+		print(fold(line))
+	sys.stdout.flush()

@@ -5,7 +5,7 @@ the tree build them."""
 import os
 import shutil
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Sequence
 
 from host.files import REPO
 from host.messages import Error
@@ -19,14 +19,22 @@ HOOKS = {
 	'lib/Kconfig.debug': 'source "lib/tests/memcpy_streaming/Kconfig"',
 	'lib/tests/Makefile': 'obj-y += memcpy_streaming/',
 }
-PARTS = ['mm/tests', 'lib/tests', 'tools/testing/zone_device/features.sh']
-_LEFT_OUT = ('.o', '.cmd', '.orig', '.rej', '.swp', '~')
+PARTS = ('mm/tests', 'lib/tests', 'include/kunit', 'tools/testing/zone_device/features.sh')
+
+# What instruments need on top, in trees that they look at.
+PROBES = 'tools/testing/zone_device/probes'
+PROBE_HOOKS = {
+	'mm/Kconfig': f'source "{PROBES}/Kconfig"',
+	'Kbuild': f'obj-$(CONFIG_ZONE_DEVICE_PROBES) += {PROBES}/',
+}
+ALL = (*PARTS, PROBES)
+_LEFT_OUT = ('.o', '.json', '.cmd', '.orig', '.rej', '.swp', '~')
 
 
-def files() -> Dict[str, Path]:
+def files(parts: Sequence[str] = PARTS) -> Dict[str, Path]:
 	"""Name in the kernel tree -> the project's file."""
 	found: Dict[str, Path] = {}
-	for part in PARTS:
+	for part in parts:
 		paths = [REPO / part] if (REPO / part).is_file() else sorted((REPO / part).rglob('*'))
 		for path in paths:
 			if path.is_file() and not path.name.endswith(_LEFT_OUT):
@@ -53,19 +61,19 @@ def unhook(content: bytes, added: bytes) -> bytes:
 	return b''.join(l for l in content.splitlines(keepends=True) if l.rstrip(b'\r\n') != line)
 
 
-def stage(original: Path, into: Path, suites: bool = True) -> None:
+def stage(original: Path, into: Path, probes: bool = False) -> None:
 	"""Puts the overlay and the hooked files into a staging directory, where
 	patches may have put theirs."""
-	if not suites:
-		return
-	for name in [*files(), *HOOKS]:
+	added = files(ALL if probes else PARTS)
+	hooks = [*HOOKS.items(), *(PROBE_HOOKS.items() if probes else ())]
+	for name in [*added, *(name for name, _line in hooks)]:
 		link = mirror.link_above(into, name) or (name if (into / name).is_symlink() else None)
 		if link:
 			raise Error(f'the series makes {link} a link: the suites cannot be put there')
 		(into / name).parent.mkdir(parents=True, exist_ok=True)
-	for name, path in files().items():
+	for name, path in added.items():
 		shutil.copyfile(path, into / name)
-	for name, line in HOOKS.items():
+	for name, line in hooks:
 		source = into / name if (into / name).is_file() else original / name
 		if not source.is_file():
 			raise Error(f'the kernel tree has no {name} to add the suites to')

@@ -43,7 +43,7 @@ def kernel_version(path: Path) -> Optional[Tuple[int, int]]:
 	return (int(match.group(1)), int(match.group(2))) if match else None
 
 
-def check_kernel(path: Path, name: str) -> Tuple[int, int]:
+def must_be_kernel(path: Path, name: str) -> Tuple[int, int]:
 	if not path.is_dir():
 		raise Error(f'{name}: no such directory')
 	version = kernel_version(path)
@@ -66,7 +66,7 @@ def features(path: Path) -> str:
 
 def user_tree(kdir: str) -> Source:
 	path = Path(os.path.realpath(cache.expand('KDIR', kdir)))
-	check_kernel(path, f'KDIR={kdir}')
+	must_be_kernel(path, f'KDIR={kdir}')
 	digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
 	return Source(path, f'KDIR={kdir}', f'{cache.safe_name(path.name)}-{digest}')
 
@@ -89,5 +89,5 @@ def chosen(kdir: str = '', archive: str = '') -> Source:
 		return user_tree(kdir)
 	path = base.tarball(cache.expand('KTARBALL', archive)) if archive else base.debian(applies)
 	name = f'KTARBALL={archive}' if archive else path.name
-	check_kernel(path, name)
+	must_be_kernel(path, name)
 	return Source(path, name, path.name, cached=True)

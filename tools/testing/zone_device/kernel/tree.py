@@ -24,7 +24,7 @@ from host.messages import Error
 from kernel import mirror, overlay as overlay_files, series as patches
 from kernel.mirror import Manifest
 from kernel.series import Patch
-from kernel.source import check_kernel, features, OUR_SERIES, SERIES, Source
+from kernel.source import must_be_kernel, features, OUR_SERIES, SERIES, Source
 
 # Starts the signature, in a manifest, of a file that is not the source's own.
 MADE = 'made '
@@ -200,7 +200,9 @@ class Plan:
 	version: Tuple[int, int]
 	name: str
 	patches: Tuple[Patch, ...]
+	# With the suites, and with what instruments need.
 	overlay: bool
+	probes: bool
 	# The whole of the series, without mutants: its tip says which contract it is,
 	# unless the user does.
 	tip: Tuple[Patch, ...] = ()
@@ -222,9 +224,9 @@ class Plan:
 
 def plan(origin: Source, series: Union[None, str, Path] = None,
 	 upto: Optional[int] = None, extra: Sequence[Union[str, Path]] = (),
-	 overlay: bool = True, slot: Optional[str] = None, contract: str = '') -> Plan:
+	 overlay: bool = True, slot: Optional[str] = None, contract: str = '', probes: bool = False) -> Plan:
 	"""The tree made of @origin, the first @upto patches of @series, the @extra
-	patches on top, and the suites.
+	patches on top, and the suites; with @probes, what instruments need as well.
 
 	@series is 'none', a path, or nothing for our series, unless the source has
 	something of the kind. @slot names the place in the cache: trees that share
@@ -232,7 +234,7 @@ def plan(origin: Source, series: Union[None, str, Path] = None,
 	saves almost the whole of a build. @contract overrules what the tip of the
 	series is recognised as.
 	"""
-	version = check_kernel(origin.path, origin.name)
+	version = must_be_kernel(origin.path, origin.name)
 	where = series_path(origin, series)
 	whole = patches.load(where) if where else []
 	if upto is not None and not 0 <= upto <= len(whole):
@@ -242,11 +244,22 @@ def plan(origin: Source, series: Union[None, str, Path] = None,
 	for path in on_top:
 		chosen = chosen + patches.load(path)
 	return Plan(origin, version, slot or _slot(where, upto, on_top, overlay), tuple(chosen), overlay,
-		tuple(whole), contract)
+		probes, tuple(whole), contract)
 
 
 # The files in which features.sh finds a streaming copy.
 FEATURE_FILES = ('include/linux/string.h', 'arch/*/include/asm/string*.h')
+
+
+def tip(series: Sequence[Patch], copy: Path, into: Path, more: Sequence[str] = ()) -> None:
+	"""Puts into @into what @series makes of the files that it touches, and, as they
+	are then, those in which features.sh looks and @more."""
+	patched = patches.apply(series, copy, into)
+	for path in (p for pattern in (*FEATURE_FILES, *more) for p in copy.glob(pattern)):
+		name = str(path.relative_to(copy))
+		if name not in patched:
+			(into / name).parent.mkdir(parents=True, exist_ok=True)
+			shutil.copyfile(path, into / name)
 
 
 def _contract(wanted: Plan, copy: Path, made: str) -> str:
@@ -257,14 +270,8 @@ def _contract(wanted: Plan, copy: Path, made: str) -> str:
 	if wanted.tip in ((), wanted.patches):
 		return contracts.recognised(made)
 	with tempfile.TemporaryDirectory() as temp:
-		tip = Path(temp)
-		patches.apply(wanted.tip, copy, tip)
-		for path in (p for pattern in FEATURE_FILES for p in copy.glob(pattern)):
-			there = tip / path.relative_to(copy)
-			if not there.exists():
-				there.parent.mkdir(parents=True, exist_ok=True)
-				shutil.copyfile(path, there)
-		return contracts.recognised(features(tip))
+		tip(wanted.tip, copy, Path(temp))
+		return contracts.recognised(features(Path(temp)))
 
 
 def _prepare(wanted: Plan) -> Tree:
@@ -281,7 +288,8 @@ def _prepare(wanted: Plan) -> Tree:
 		try:
 			patched = patches.apply(wanted.patches, copy, stage)
 			removed = {n for n in patched if not os.path.lexists(stage / n)}
-			overlay_files.stage(copy, stage, wanted.overlay)
+			if wanted.overlay:
+				overlay_files.stage(copy, stage, wanted.probes)
 			produced = set(staged(stage))
 			generation = _populate(place / 'src', copy, state, stage, removed)
 		finally:
@@ -325,7 +333,7 @@ def with_base(wanted: Plan) -> Iterator[Tree]:
 		with alone(wanted) as prepared:
 			yield prepared
 		return
-	with using(wanted, plan(wanted.origin, series='none')) as (prepared, base):
+	with using(wanted, plan(wanted.origin, series='none', probes=wanted.probes)) as (prepared, base):
 		prepared.base = base
 		yield prepared
 
@@ -339,6 +347,6 @@ def digest(wanted: Plan) -> str:
 
 
 def _digest(wanted: Plan, state: str) -> str:
-	facts = [wanted.origin.key, state, wanted.overlay, wanted.contract, wanted.partial,
+	facts = [wanted.origin.key, state, wanted.overlay, wanted.probes, wanted.contract, wanted.partial,
 		*(p.diff().hex() for p in (*wanted.patches, *wanted.tip))]
 	return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

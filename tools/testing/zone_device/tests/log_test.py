@@ -19,36 +19,36 @@ def golden(name: str) -> List[str]:
 
 class Read(unittest.TestCase):
 	def test_skips_have_full_names_and_reasons(self) -> None:
-		log = ktap.read(golden('failed.log'))
+		log = ktap.parse(golden('failed.log'))
 		self.assertEqual(log.skips[:2], [
 			('stub.stub_skip', 'no template: needs the series'),
 			('stub.stub_param.n 2', 'two is odd')])
 		self.assertEqual(len(log.skips), 4)
 
 	def test_a_failure_is_named_once_with_what_it_printed(self) -> None:
-		(name, printed), = ktap.read(golden('failed.log')).failures
+		(name, printed), = ktap.parse(golden('failed.log')).failures
 		self.assertEqual(name, 'stub.stub_param.n 3')
 		self.assertIn('Expected *n < 3, but', printed)
 
 	def test_a_warning_of_the_kernel_is_seen(self) -> None:
-		splat, = ktap.read(golden('failed.log')).splats
+		splat, = ktap.parse(golden('failed.log')).splats
 		self.assertTrue(splat.startswith('WARNING: '))
 
 	def test_panic(self) -> None:
-		log = ktap.read(golden('panic.log'))
+		log = ktap.parse(golden('panic.log'))
 		self.assertTrue(log.started)
 		self.assertEqual(log.panic, 'panic_on_taint set ...')
 		self.assertIn('Kernel panic', '\n'.join(ktap.excerpt(golden('panic.log'), 8)))
 
 	def test_cut_off_log_tells_the_last_test(self) -> None:
-		self.assertEqual(ktap.read(golden('cut.log')).last, 'stub.stub_param.n 2')
+		self.assertEqual(ktap.parse(golden('cut.log')).last, 'stub.stub_param.n 2')
 
 	def test_timestamps_and_carriage_returns(self) -> None:
 		lines = [f'[    0.{n:06}][    T1] {l}\r\n' for n, l in enumerate(golden('failed.log'))]
-		self.assertEqual(ktap.read(lines).skips, ktap.read(golden('failed.log')).skips)
+		self.assertEqual(ktap.parse(lines).skips, ktap.parse(golden('failed.log')).skips)
 
 	def test_empty(self) -> None:
-		self.assertFalse(ktap.read([]).started)
+		self.assertFalse(ktap.parse([]).started)
 
 
 class Judge(Case):
@@ -59,7 +59,7 @@ class Judge(Case):
 		if counts is not None:
 			result.write_text(json.dumps(counts))
 		outcome = boot.ended('x86_64', path)
-		boot.judge(outcome, result, status, filter)
+		boot.take_results(outcome, result, status, filter)
 		return outcome
 
 	def counts(self, **misc: int) -> object:

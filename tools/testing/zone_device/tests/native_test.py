@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from helper import Case, DATA
 
 from bench.native import draw
-from bench.native_report import plan, Result
+from bench.native_report import sizes, Result
 from bench.stats import interval, ratio
 from checks import native
 from host.machine import Machine, machine
@@ -37,7 +37,7 @@ def swept(streaming: Callable[[str, int], float], noise: float = 0.0, rounds: in
 	  methods: Sequence[str] = ('memcpy', 'streaming')) -> Result:
 	"""A run in which field by field takes 10 ms, a plain template 8, and stores 5."""
 	random.seed(1)
-	chosen = plan(SMALL, '16G', None)
+	chosen = sizes(SMALL, '16G', None)
 	lines = ['hypervisor KVMKVMKVM', 'page_size 64', 'huge 512 1024', 'disturbed 3 0']
 	for state in ('cold', 'warm'):
 		for size in chosen.sizes:
@@ -154,7 +154,7 @@ class Program(Case):
 
 	def test_samples_are_what_the_report_reads(self) -> None:
 		program = self.program()
-		chosen = plan(machine(), '32M', 7)
+		chosen = sizes(machine(), '32M', 7)
 		status, lines, errors = native.run_program(program, ['bench', *chosen.arguments()], 60)
 		self.assertEqual((status, errors), (0, ''))
 		result = Result(SMALL, chosen, {}, 'gcc', lines)
@@ -234,34 +234,34 @@ class Numbers(unittest.TestCase):
 
 	def test_another_struct_page_is_refused(self) -> None:
 		with self.assertRaisesRegex(Error, '80 bytes'):
-			Result(SMALL, plan(SMALL, '', None), {}, 'gcc', ['page_size 80'])
+			Result(SMALL, sizes(SMALL, '', None), {}, 'gcc', ['page_size 80'])
 
 
 class Input(unittest.TestCase):
 	def refused(self, size: str = '', rounds: Optional[int] = None) -> str:
 		with self.assertRaises(Error) as caught:
-			plan(SMALL, size, rounds)
+			sizes(SMALL, size, rounds)
 		return str(caught.exception)
 
 	def test_sizes(self) -> None:
-		self.assertEqual(plan(SMALL, '16M', None).sizes, [64 * KIB, 128 * KIB, 256 * KIB])
+		self.assertEqual(sizes(SMALL, '16M', None).sizes, [64 * KIB, 128 * KIB, 256 * KIB])
 		# What is no power of two is not exceeded.
-		self.assertEqual(plan(SMALL, '100GiB', None).largest, 1024 * MIB)
-		self.assertEqual(plan(SMALL, '4M', None).sizes, [64 * KIB])
+		self.assertEqual(sizes(SMALL, '100GiB', None).largest, 1024 * MIB)
+		self.assertEqual(sizes(SMALL, '4M', None).sizes, [64 * KIB])
 		self.assertIn('SIZE=1T takes 16 GiB for the struct pages, and 4 GiB of memory are available', self.refused('1T'))
 		self.assertIn('at least 4 MiB', self.refused('1M'))
 		for size in ('much', '-1G', '1.5G', '64X'):
 			self.assertIn(f'SIZE={size}', self.refused(size))
 
 	def test_the_default_takes_half_of_the_memory_at_most(self) -> None:
-		self.assertEqual(plan(SMALL, '', None).sizes, [64 * KIB << n for n in range(15)])
+		self.assertEqual(sizes(SMALL, '', None).sizes, [64 * KIB << n for n in range(15)])
 		little = dataclasses.replace(SMALL, available=700 * MIB)
-		self.assertEqual(plan(little, '', None).sizes[-1], 256 * MIB)
+		self.assertEqual(sizes(little, '', None).sizes[-1], 256 * MIB)
 		with self.assertRaisesRegex(Error, '1 MiB of memory are available'):
-			plan(dataclasses.replace(SMALL, available=MIB), '', None)
+			sizes(dataclasses.replace(SMALL, available=MIB), '', None)
 
 	def test_rounds(self) -> None:
-		self.assertEqual(plan(SMALL, '', 7).rounds, 7)
+		self.assertEqual(sizes(SMALL, '', 7).rounds, 7)
 		for rounds in (0, -3, 10001):
 			self.assertIn(f'ROUNDS={rounds}', self.refused(rounds=rounds))
 

@@ -146,7 +146,7 @@ def _table(name: str, instructions: int) -> cost.Table:
 	lines = [['cost', cost.LOOP, '1', '100', str(instructions), '200', '300', '6400', '1', '50'],
 		['cost', cost.WHOLE, '1', '100', str(2 * instructions), '400', '600', '6400', '1', '100'],
 		['cost', cost.LOOP, '0', '100', '1', '1', '1', '1', '1', '1']]
-	cost.read(table, lines, {1: 'PRIVATE, order 0'})
+	cost.count(table, lines, {1: 'PRIVATE, order 0'})
 	return table
 
 
@@ -163,8 +163,8 @@ class Cost(Case):
 
 	def test_budget(self) -> None:
 		budgets = cost.as_json(_table('series', 1000))
-		self.assertEqual(cost.judge(_table('series', 1020), budgets), ([], None))
-		over, reason = cost.judge(_table('series', 1021), budgets)
+		self.assertEqual(cost.over_budget(_table('series', 1020), budgets), ([], None))
+		over, reason = cost.over_budget(_table('series', 1021), budgets)
 		self.assertIsNone(reason)
 		self.assertIn('instructions: 1021, the budget is 1000', over[0])
 
@@ -172,12 +172,12 @@ class Cost(Case):
 		budgets = cost.as_json(_table('series', 1000))
 		table = _table('series', 9999)
 		table.compiler = 'gcc 14'
-		self.assertEqual(cost.judge(table, budgets),
+		self.assertEqual(cost.over_budget(table, budgets),
 			([], 'the budgets are for compiler gcc 12, this is gcc 14'))
 
 	def test_a_case_that_is_gone_is_no_saving(self) -> None:
 		budgets = cost.as_json(_table('series', 1000))
-		over, _ = cost.judge(cost.Table('series', 'gcc 12', '7.3'), budgets)
+		over, _ = cost.over_budget(cost.Table('series', 'gcc 12', '7.3'), budgets)
 		self.assertIn('nothing was counted', over[0])
 
 	def test_compiler_from_config(self) -> None:

@@ -31,12 +31,10 @@ class Project(unittest.TestCase):
 		self.assertTrue(target.chosen(target.DEFAULT))
 
 	def test_every_hook_leads_to_a_file_of_the_overlay(self) -> None:
-		files = overlay.files()
-		for name, line in overlay.HOOKS.items():
-			if name.endswith('Makefile'):
-				self.assertIn(f'{Path(name).parent}/{line.split("+= ")[1]}Makefile', files)
-			else:
-				self.assertIn(line.split('"')[1], files)
+		files = overlay.files(overlay.ALL)
+		for name, line in [*overlay.HOOKS.items(), *overlay.PROBE_HOOKS.items()]:
+			there = line.split('"')[1] if '"' in line else str(Path(name).parent / line.split('+= ')[1] / 'Makefile')
+			self.assertIn(there, files)
 
 	def test_one_place_reads_the_environment(self) -> None:
 		"""What a user can ask for is in options.py, what a child gets in process.py."""
@@ -53,7 +51,7 @@ class Project(unittest.TestCase):
 				self.assertIn(f'\nSubject: [PATCH {number}/{len(patches)}] '.encode(), patch.text, patch.name)
 
 	def test_spdx(self) -> None:
-		for path in [*TOOLS.rglob('*.py'), *TOOLS.rglob('*.sh'), *overlay.files().values()]:
+		for path in [*TOOLS.rglob('*.py'), *TOOLS.rglob('*.sh'), *overlay.files(overlay.ALL).values()]:
 			if path.suffix in ('.py', '.sh', '.c', '.h') or path.name in ('Kconfig', 'Makefile'):
 				self.assertIn('SPDX-License-Identifier: GPL-2.0', path.read_text()[:200], path)
 

@@ -121,7 +121,7 @@ class AtOnce(Front):
 
 	def test_the_plugin_is_compiled_once(self) -> None:
 		self.cache.mkdir()
-		code = 'from guest import plugin\nplugin.build()'
+		code = 'from guest import plugin\nplugin.compiled()'
 		procs = [self.python(code) for _ in range(3)]
 		for proc in procs:
 			out, _ = proc.communicate(timeout=60)

@@ -7,15 +7,14 @@
  * source says is not what ran. This can, and does.
  */
 
+#include <kunit/nt_insn.h>
+#include <kunit/nt_witness.h>
 #include <kunit/resource.h>
 #include <kunit/test.h>
 #include <linux/bitops.h>
 #include <linux/kprobes.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-
-#include "nt_insn.h"
-#include "nt_witness.h"
 
 /* A depth that reaches more than this reaches too far to be meant. */
 #define MAX_FUNCTIONS	512

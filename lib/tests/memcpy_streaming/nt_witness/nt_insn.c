@@ -5,14 +5,13 @@
  * what the source asked for.
  */
 
+#include <kunit/nt_insn.h>
 #include <linux/errno.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/string.h>
 
 #include <asm/insn.h>
-
-#include "nt_insn.h"
 
 /* In the order of the hardware's register numbers. */
 static const int reg_offset[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef _MEMCPY_STREAMING_NT_WITNESS_H
-#define _MEMCPY_STREAMING_NT_WITNESS_H
+#ifndef _KUNIT_NT_WITNESS_H
+#define _KUNIT_NT_WITNESS_H
 
 #include <linux/err.h>
 #include <linux/kconfig.h>

@@ -13,7 +13,7 @@
 #include <linux/ktime.h>
 #include <linux/sched.h>
 
-#include "zone_device_test.h"
+#include "probes.h"
 
 struct zd_clock {
 	struct dev_pagemap *pgmap;
@@ -26,19 +26,6 @@ struct zd_clock {
  */
 static struct task_struct *zd_clock_task;
 static u64 zd_clock_loop_ns;
-
-static const char * const zd_types[] = {
-	[MEMORY_DEVICE_PRIVATE] = "PRIVATE",
-	[MEMORY_DEVICE_COHERENT] = "COHERENT",
-	[MEMORY_DEVICE_FS_DAX] = "FS_DAX",
-	[MEMORY_DEVICE_GENERIC] = "GENERIC",
-	[MEMORY_DEVICE_PCI_P2PDMA] = "PCI_P2PDMA",
-};
-
-static const char *zd_type(const struct dev_pagemap *pgmap)
-{
-	return pgmap->type < ARRAY_SIZE(zd_types) ? zd_types[pgmap->type] : "unknown";
-}
 
 /** zd_bench_line() - a sample, for whoever reads the log */
 void zd_bench_line(const struct dev_pagemap *pgmap, u64 loop_ns, u64 whole_ns)
@@ -57,7 +44,7 @@ void zd_bench_line(const struct dev_pagemap *pgmap, u64 loop_ns, u64 whole_ns)
 		written += zd_nr_written(&call);
 	}
 	pr_info("type=%s order=%lu altmap=%d pages=%lu written=%lu loop_ns=%llu whole_ns=%llu\n",
-		zd_type(pgmap), pgmap->vmemmap_shift,
+		zd_type_name(pgmap->type), pgmap->vmemmap_shift,
 		!!(pgmap->flags & PGMAP_ALTMAP_VALID), pages, written, loop_ns, whole_ns);
 }
 

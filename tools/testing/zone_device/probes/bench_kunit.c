@@ -9,7 +9,7 @@
 #include <linux/moduleparam.h>
 #include <linux/sizes.h>
 
-#include "zone_device_test.h"
+#include "probes.h"
 
 static unsigned long bench_mib = 1024;
 module_param(bench_mib, ulong, 0444);
@@ -20,20 +20,23 @@ module_param(bench_rounds, uint, 0444);
 MODULE_PARM_DESC(bench_rounds,
 		 "how often to map the first kind again after the first time; others a third as often");
 
-/* The samples that follow are of this kind, up to the test's result. */
-static void zd_announce(struct kunit *test, const struct zd_kind *kind)
+/* The samples that follow are of this case, up to the test's result. */
+static void zd_announce(struct kunit *test)
 {
-	kunit_info(test, "zone_device_bench: kind=%s\n", kind->name);
+	char name[KUNIT_PARAM_DESC_SIZE];
+
+	zd_describe_case(test->param_value, name);
+	kunit_info(test, "zone_device_bench: kind=%s\n", name);
 }
 
-static void zd_time_mapping(struct kunit *test, const struct zd_kind *kind,
-			    const struct zd_range_args *args, unsigned int rounds)
+static void zd_time_mapping(struct kunit *test, const struct zd_range_args *args,
+			    unsigned int rounds)
 {
 	struct dev_pagemap *pgmap = zd_new_pgmap(test, args);
 	unsigned int i;
 	void *addr;
 
-	zd_announce(test, kind);
+	zd_announce(test);
 	for (i = 0; i <= rounds; i++) {
 		addr = memremap_pages(pgmap, args->nid);
 		KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(addr), "memremap_pages() of %lu MiB: %pe",
@@ -42,21 +45,17 @@ static void zd_time_mapping(struct kunit *test, const struct zd_kind *kind,
 	}
 }
 
-static void zd_time_loop(struct kunit *test, const struct zd_kind *kind,
-			 const struct zd_range_args *args, unsigned int rounds)
+static void zd_time_loop(struct kunit *test, unsigned long nr_pages, unsigned int rounds)
 {
-	struct dev_pagemap *pgmap = zd_map(test, args);
-	struct zd_call call;
+	struct zd_call call = zd_map_case(test, test->param_value, nr_pages);
 	unsigned int i;
 	u64 start;
 
-	pgmap = zd_clone_pgmap(test, pgmap, kind->type, kind->order);
-	call = zd_call_for(pgmap, 0);
-	zd_announce(test, kind);
+	zd_announce(test);
 	for (i = 0; i <= rounds; i++) {
 		start = ktime_get_ns();
 		zd_init(&call);
-		zd_bench_line(pgmap, ktime_get_ns() - start, 0);
+		zd_bench_line(call.pgmap, ktime_get_ns() - start, 0);
 	}
 }
 
@@ -66,20 +65,18 @@ static void zd_time_loop(struct kunit *test, const struct zd_kind *kind,
  */
 static void zd_bench_test(struct kunit *test)
 {
-	const struct zd_kind *kind = test->param_value;
-	unsigned long nr_pages = bench_mib * (SZ_1M / PAGE_SIZE);
-	struct zd_range_args args;
+	const struct zd_case *c = test->param_value;
+	unsigned long nr_pages = ALIGN_DOWN(bench_mib * (SZ_1M / PAGE_SIZE), PAGES_PER_SECTION);
+	struct zd_range_args args = zd_case_args(c, nr_pages);
 	unsigned int rounds = bench_rounds;
 
-	args = zd_kind_args(kind, ALIGN_DOWN(nr_pages, PAGES_PER_SECTION));
-	KUNIT_ASSERT_NE_MSG(test, 0, args.nr_pages, "bench_mib=%lu is less than a section",
-			    bench_mib);
-	if (zd_kind_id(kind) > 1)
+	KUNIT_ASSERT_NE_MSG(test, 0, nr_pages, "bench_mib=%lu is less than a section", bench_mib);
+	if (test->param_index)
 		rounds = DIV_ROUND_UP(bench_rounds, 3);
-	if (kind->full)
-		zd_time_loop(test, kind, &args, rounds);
+	if (c->memmap == ZD_IN_RAM_FULL)
+		zd_time_loop(test, nr_pages, rounds);
 	else
-		zd_time_mapping(test, kind, &args, rounds);
+		zd_time_mapping(test, &args, rounds);
 }
 
 static struct kunit_case zd_bench_cases[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef _MEMCPY_STREAMING_NT_INSN_H
-#define _MEMCPY_STREAMING_NT_INSN_H
+#ifndef _KUNIT_NT_INSN_H
+#define _KUNIT_NT_INSN_H
 
 #include <linux/errno.h>
 #include <linux/ptrace.h>

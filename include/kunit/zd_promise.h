@@ -8,11 +8,11 @@
  * only a kernel that is judged by a contract that has it; for the others the
  * test is skipped and says what it saw.
  *
- * The two tables are in promise.c, where the tools read them as well. How the
- * revisions are recognised is said in tools/testing/zone_device/features.sh.
+ * The two tables are in lib/tests/memcpy_streaming/promise.c. By which contract
+ * a kernel is judged is said at boot, by zone_device.contract=.
  */
-#ifndef _ZONE_DEVICE_PROMISE_H
-#define _ZONE_DEVICE_PROMISE_H
+#ifndef _KUNIT_ZD_PROMISE_H
+#define _KUNIT_ZD_PROMISE_H
 
 #include <kunit/test.h>
 #include <linux/types.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Calls of memremap_pages() and memmap_init_zone_device() to be counted from
- * outside, each once and without a probe near it: see make cost. By themselves
- * they show little, that each kind of device memory can be mapped.
+ * outside, each once: see make cost. It shows that each kind of device memory
+ * can be mapped, and nothing else.
  */
-#include "zone_device_test.h"
+#include "probes.h"
 
 /*
  * Test case: one section of each kind of memory is mapped; where there is no
@@ -12,20 +12,17 @@
  */
 static void zd_cost_test(struct kunit *test)
 {
-	const struct zd_kind *kind = test->param_value;
-	struct zd_range_args args = zd_kind_args(kind, PAGES_PER_SECTION);
-	struct dev_pagemap *pgmap;
+	const struct zd_case *c = test->param_value;
+	const u64 id = test->param_index + 1;
 	struct zd_call call;
 
-	zd_note_id = kind->full ? 0 : zd_kind_id(kind);
-	pgmap = zd_map(test, &args);
+	zd_note_id = c->memmap == ZD_IN_RAM_FULL ? 0 : id;
+	call = zd_map_case(test, c, PAGES_PER_SECTION);
 	zd_note_id = 0;
-	if (!kind->full)
+	if (c->memmap != ZD_IN_RAM_FULL)
 		return;
 
-	pgmap = zd_clone_pgmap(test, pgmap, kind->type, kind->order);
-	call = zd_call_for(pgmap, 0);
-	zd_note_id = zd_kind_id(kind);
+	zd_note_id = id;
 	zd_init(&call);
 	zd_note_id = 0;
 }
