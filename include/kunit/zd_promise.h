@@ -18,16 +18,18 @@
 #include <linux/types.h>
 
 /**
- * zd_requires() - skip a test that cannot be asked here
+ * zd_requires() - end a test that cannot be asked here as a skipped one
  * @test: the test
  * @lacks: what is missing, or NULL
- *
- * One that has failed already stays so: kunit_skip() would make it a skipped one.
  */
 static inline void zd_requires(struct kunit *test, const char *lacks)
 {
-	if (lacks && READ_ONCE(test->status) != KUNIT_FAILURE)
-		kunit_skip(test, "%s", lacks);
+	if (!lacks)
+		return;
+	/* kunit_skip() would make of one that has failed one that is skipped. */
+	if (READ_ONCE(test->status) == KUNIT_FAILURE)
+		__kunit_abort(test);
+	kunit_skip(test, "%s", lacks);
 }
 
 enum zd_promise {

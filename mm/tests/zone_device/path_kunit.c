@@ -42,6 +42,12 @@ static void zd_traced_test(struct kunit *test)
 		   "pages built, with their events");
 }
 
+static const char *zd_copies_lack(void)
+{
+	return ZD_SANITIZED && zd_promised(ZD_PROMISE_sanitized_builds) ?
+	       "KASAN or KMSAN: each page is to be built" : NULL;
+}
+
 /* Of the pages that a template is due for, how many were copied. */
 static void zd_expect_template(struct kunit *test, const struct zd_call *call)
 {
@@ -49,13 +55,11 @@ static void zd_expect_template(struct kunit *test, const struct zd_call *call)
 	struct zd_witness w;
 
 	zd_requires(test, zd_slow_pages_lacks());
-	if (ZD_SANITIZED && zd_promised(ZD_PROMISE_sanitized_builds))
-		kunit_skip(test, "KASAN or KMSAN: each page is to be built");
-	if (!due)
-		kunit_skip(test, "too few pages for a template");
+	zd_requires(test, zd_copies_lack());
+	zd_requires(test, due ? NULL : "too few pages for a template");
 	w = zd_init_watched(test, call, ZD_AS_IS);
-	if (!w.slow_pages)
-		kunit_skip(test, "no page was seen to be built: by an unknown function, or inline");
+	zd_requires(test, w.slow_pages ? NULL :
+		    "no page was seen to be built: by an unknown function, or inline");
 	zd_promise(test, ZD_PROMISE_template, min(due, written - zd_built_once(call, &w)), due,
 		   "pages copied, not built");
 }
@@ -92,8 +96,7 @@ static void zd_toggle_test(struct kunit *test)
 
 	zd_requires(test, zd_slow_pages_lacks());
 	zd_requires(test, zd_ref_events_lacks());
-	if (ZD_SANITIZED && zd_promised(ZD_PROMISE_sanitized_builds))
-		kunit_skip(test, "KASAN or KMSAN: each page is to be built");
+	zd_requires(test, zd_copies_lack());
 	for (i = 0; i < 6; i++) {
 		const bool traced = i % 2;
 		struct zd_witness w;
@@ -119,8 +122,7 @@ static void zd_sanitized_test(struct kunit *test)
 	unsigned long built = 0, written = 0;
 	int i;
 
-	if (!ZD_SANITIZED)
-		kunit_skip(test, "needs CONFIG_KASAN or CONFIG_KMSAN");
+	zd_requires(test, ZD_SANITIZED ? NULL : "needs CONFIG_KASAN or CONFIG_KMSAN");
 	zd_requires(test, zd_slow_pages_lacks());
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct zd_call call = zd_map_case(test, &cases[i], 0);
@@ -223,7 +225,7 @@ static void zd_resched_test(struct kunit *test)
 #else
 static void zd_resched_test(struct kunit *test)
 {
-	kunit_skip(test, "to see cond_resched() needs CONFIG_PREEMPT_DYNAMIC with static calls");
+	zd_requires(test, "to see cond_resched() needs CONFIG_PREEMPT_DYNAMIC with static calls");
 }
 #endif
 
@@ -263,8 +265,8 @@ static void zd_returns_early_test(struct kunit *test)
 
 	call.nr_pages = 0;
 	calls = zd_pageblock_setups(&call);
-	if (calls < 0)
-		kunit_skip(test, "the setup of pageblocks is inline, or cannot be probed");
+	zd_requires(test, calls < 0 ? "the setup of pageblocks is inline, or cannot be probed" :
+			  NULL);
 	zd_promise(test, ZD_PROMISE_returns_early, !calls, 1,
 		   "calls for no pages returned before pageblocks were set up");
 }

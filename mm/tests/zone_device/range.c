@@ -93,9 +93,7 @@ static phys_addr_t zd_address_space(struct kunit *test, u64 size, u64 align)
 
 	/* Aligned to a section by itself; more takes room to choose from. */
 	res = request_free_mem_region(&iomem_resource, size + align, "kunit");
-	if (IS_ERR(res))
-		kunit_skip(test, "no %llu MiB of unused physical addresses",
-			   (size + align) / SZ_1M);
+	zd_requires(test, IS_ERR(res) ? "too few physical addresses that nothing uses" : NULL);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, zd_release_region, res));
 	return ALIGN(res->start, align ?: 1);
 }
@@ -107,9 +105,21 @@ static phys_addr_t zd_real_memory(struct kunit *test, u64 size, bool early)
 	walk_iomem_res_desc(IORES_DESC_PERSISTENT_MEMORY_LEGACY, IORESOURCE_MEM,
 			    0, -1, &room, zd_take_first);
 	if (!room.start)
-		kunit_skip(test, "no %llu MiB set aside for the device%s: boot with memmap=nn!ss",
-			   size / SZ_1M, early ? " in a section that has RAM" : "");
+		zd_requires(test, early ?
+			    "no memory set aside in a section that has RAM: boot with memmap=nn!ss" :
+			    "no memory set aside for the device: boot with memmap=nn!ss");
 	return room.start;
+}
+
+static const char *zd_memory_lacks(const struct zd_range_args *args)
+{
+	if (args->type == MEMORY_DEVICE_PRIVATE && !IS_ENABLED(CONFIG_DEVICE_PRIVATE))
+		return "needs CONFIG_DEVICE_PRIVATE";
+	if (args->type == MEMORY_DEVICE_PCI_P2PDMA && !IS_ENABLED(CONFIG_PCI_P2PDMA))
+		return "needs CONFIG_PCI_P2PDMA";
+	if (args->order > MAX_FOLIO_ORDER)
+		return "needs folios of that order, CONFIG_HAVE_GIGANTIC_FOLIOS";
+	return NULL;
 }
 
 /**
@@ -131,13 +141,7 @@ struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args 
 	phys_addr_t start;
 	int i;
 
-	if (args->type == MEMORY_DEVICE_PRIVATE && !IS_ENABLED(CONFIG_DEVICE_PRIVATE))
-		kunit_skip(test, "needs CONFIG_DEVICE_PRIVATE");
-	if (args->type == MEMORY_DEVICE_PCI_P2PDMA && !IS_ENABLED(CONFIG_PCI_P2PDMA))
-		kunit_skip(test, "needs CONFIG_PCI_P2PDMA");
-	if (args->order > MAX_FOLIO_ORDER)
-		kunit_skip(test, "needs folios of order %u, CONFIG_HAVE_GIGANTIC_FOLIOS",
-			   args->order);
+	zd_requires(test, zd_memory_lacks(args));
 
 	pgmap = kunit_kzalloc(test, struct_size(pgmap, ranges, nr_ranges), GFP_KERNEL);
 	owner = kunit_kzalloc(test, sizeof(*owner), GFP_KERNEL);

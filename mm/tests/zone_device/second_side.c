@@ -91,8 +91,8 @@ struct page *zd_second_side(struct kunit *test, const struct zd_call *call, cons
 		*name = "slow path";
 	} else {
 		zd_poison(call, ZD_POISON_A);
-		if (!zd_build_one_by_one(test, call))
-			kunit_skip(test, "no second side: no page is built in place");
+		zd_requires(test, zd_build_one_by_one(test, call) ? NULL :
+			    "no second side: no page is built in place");
 		*name = "pages built one by one";
 	}
 	kunit_info(test, "second side: %s\n", *name);

@@ -218,8 +218,8 @@ static void zd_node_test(struct kunit *test)
 	};
 	int other = zd_other_node(), i;
 
-	if (other == NUMA_NO_NODE)
-		kunit_skip(test, "needs two NUMA nodes: boot with numa=fake=2");
+	zd_requires(test, other == NUMA_NO_NODE ?
+			  "needs two NUMA nodes: boot with numa=fake=2" : NULL);
 	for (i = 0; i < 2; i++) {
 		struct zd_call call;
 
