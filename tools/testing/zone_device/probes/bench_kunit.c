@@ -71,7 +71,7 @@ static void zd_bench_test(struct kunit *test)
 	unsigned int rounds = bench_rounds;
 
 	KUNIT_ASSERT_NE_MSG(test, 0, nr_pages, "bench_mib=%lu is less than a section", bench_mib);
-	if (test->param_index)
+	if (zd_kind_id(c) > 1)
 		rounds = DIV_ROUND_UP(bench_rounds, 3);
 	if (c->memmap == ZD_IN_RAM_FULL)
 		zd_time_loop(test, nr_pages, rounds);

@@ -13,7 +13,7 @@
 static void zd_cost_test(struct kunit *test)
 {
 	const struct zd_case *c = test->param_value;
-	const u64 id = test->param_index + 1;
+	const u64 id = zd_kind_id(c);
 	struct zd_call call;
 
 	zd_note_id = c->memmap == ZD_IN_RAM_FULL ? 0 : id;

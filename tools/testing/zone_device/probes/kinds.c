@@ -21,3 +21,17 @@ const void *zd_next_kind(struct kunit *test, const void *prev, char *desc)
 	} while (c && !zd_is_kind(c));
 	return c;
 }
+
+/** zd_kind_id() - a number for @kind, from 1, in their order */
+unsigned int zd_kind_id(const struct zd_case *kind)
+{
+	char name[KUNIT_PARAM_DESC_SIZE];
+	const struct zd_case *c = NULL;
+	unsigned int id = 0;
+
+	do {
+		c = zd_next_kind(NULL, c, name);
+		id++;
+	} while (c && c != kind);
+	return id;
+}

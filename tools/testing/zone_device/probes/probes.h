@@ -13,6 +13,7 @@
 
 /* kinds.c */
 const void *zd_next_kind(struct kunit *test, const void *prev, char *desc);
+unsigned int zd_kind_id(const struct zd_case *kind);
 
 /* note.c */
 extern u64 zd_note_id;
