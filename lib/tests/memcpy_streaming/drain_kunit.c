@@ -146,7 +146,7 @@ static int message_writer(void *data)
 				    (u8 *)box->image + 64 * i, 64);
 		stream_drain();
 		if (LACKS_STREAM_DRAIN)
-			wmb();	/* without a drain it is for who publishes */
+			wmb();	/* a revision without a drain leaves this to its caller */
 		/* Pairs with smp_rmb() in message_reader(). */
 		smp_store_release(&box->flag, flag);
 		if (!wait_for(box, &box->seen, flag))

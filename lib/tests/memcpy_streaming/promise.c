@@ -47,7 +47,7 @@ static const struct {
 	{ "unknown", 0, "none that is known: promises are shown, not judged" },
 };
 
-/* A new promise is a row here, and its name in promise.h. */
+/* A new promise is a row here, and its name in zd_promise.h. */
 static const struct {
 	const char *name;
 	unsigned int by;

@@ -128,7 +128,7 @@ static void count_transfer(struct kunit *test, struct selection *s, struct nt_wi
 			  w->inside == len && seen == MIXED ? ", each once" : "");
 }
 
-/* One size, all destination alignments; the source's has no say in it. */
+/* One size at each alignment of the destination; the source's does not matter. */
 static void count_size(struct kunit *test, struct selection *s, struct nt_witness *w,
 		       struct copy_room *room, const struct copy_call *call, size_t len)
 {

@@ -19,13 +19,13 @@ static const char *zd_two_cpus_lack(void)
 
 /* What two initializations at the same time have in common. */
 struct zd_race {
-	/* Each is a reason to start, for either of the two. */
+	/* The number of the round that both are to run. */
 	unsigned long round;
-	/* How many are at the start, at it, and done: in all rounds, now, in all. */
+	/* How many have started, in all rounds; are inside now; are done, in all. */
 	atomic_t arrived;
 	atomic_t inside;
 	atomic_t done;
-	/* The rounds in which the two were at it at the same time. */
+	/* In how many rounds both were inside at the same time. */
 	atomic_t overlaps;
 };
 
@@ -231,7 +231,7 @@ static void zd_handover_test(struct kunit *test)
 		while (smp_load_acquire(&parcel->taken) != parcel->given &&
 		       time_before(jiffies, limit))
 			cpu_relax();
-		/* It would not take the next one either. */
+		/* A CPU that did not answer for so long will not answer any more. */
 		if (time_after_eq(jiffies, limit))
 			break;
 	}
@@ -239,7 +239,7 @@ static void zd_handover_test(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 	kthread_stop(task);
 	KUNIT_ASSERT_EQ_MSG(test, parcel->taken, ZD_PARCELS, "ranges that the other CPU took");
-	/* That all went well proves nothing, so it is no evidence. */
+	/* Success is no evidence: the stores may have been in order by luck. */
 	zd_promise(test, ZD_PROMISE_handed_over, parcel->whole,
 		   parcel->whole < ZD_PARCELS ? ZD_PARCELS : 0,
 		   "ranges seen whole by another CPU");

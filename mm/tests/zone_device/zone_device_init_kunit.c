@@ -124,7 +124,7 @@ static void zd_altmap_whole_test(struct kunit *test)
 	clone->altmap.free = call.nr_pages;
 	KUNIT_ASSERT_EQ(test, zd_first_pfn(&call), zd_end_pfn(&call));
 
-	/* Its own pages are the guard in front of the nothing that is left. */
+	/* All of the pages are the altmap's, so none of them may be written. */
 	nothing = call;
 	nothing.start_pfn += call.nr_pages;
 	nothing.nr_pages = 0;

@@ -101,7 +101,8 @@ class Part:
 	promises: Dict[str, Tuple[str, str]] = field(default_factory=dict)
 	# A tree without it has nothing for the suite to call.
 	needs: str = ''
-	# Copies alone are drained by whoever comes along.
+	# Whether it is said which instructions drained the stores: behind a copy alone
+	# it may be any.
 	drains: bool = True
 
 	@property
