@@ -9,6 +9,7 @@ from typing import Callable, Dict, List, Sequence, Tuple
 
 import judge
 import report
+import request
 from bench import bench as vm_bench, compare as bench_compare, guests, model as bench_model, native as bench_native
 from checks import Check, cost, mutants, native
 from checks.checkpatch import Checkpatch
@@ -19,6 +20,7 @@ from checks.native import Native
 from checks.order import Order, OrderMutant
 from checks.sparse import Sparse
 from checks.tools import Guests, Tools, Types
+from gate import gate
 from guest import target
 from guest.target import MAIN
 from host import cache, files, packages
@@ -28,15 +30,6 @@ from kernel import install as installation, post as posting, source, tree
 from kernel.tree import Plan
 from options import Options
 from outcome import Outcome, total
-
-
-def _origin(given: Options) -> source.Source:
-	return source.chosen(given.kdir, given.ktarball)
-
-
-def _plan(given: Options) -> Plan:
-	"""The one tree that most commands look at."""
-	return tree.plan(_origin(given), given.series, given.series_upto, contract=given.contract)
 
 
 def _again(command: str, given: Options) -> str:
@@ -57,7 +50,7 @@ def _alone(check: Check, given: Options, more: Sequence[packages.Need] = ()) -> 
 	"""A command that is one check, where instruments look."""
 	main = MAIN.asked(given)
 	packages.ensure(more or target.needs([main]))
-	return _conclude(judge.run([Job(check, main, _plan(given), _again(check.name, given))], given.fresh), given)
+	return _conclude(judge.run([Job(check, main, request.plan(given), _again(check.name, given))], given.fresh), given)
 
 
 def _suites(given: Options, wanted: Plan, targets: Sequence[target.Target], filter: str = '') -> List[Job]:
@@ -72,7 +65,7 @@ def _targets(given: Options, names: Sequence[str]) -> List[target.Target]:
 def kunit(given: Options) -> int:
 	targets = _targets(given, given.targets or target.DEFAULT)
 	packages.ensure(target.needs(targets))
-	outcomes = judge.run(_suites(given, _plan(given), targets, given.filter), given.fresh)
+	outcomes = judge.run(_suites(given, request.plan(given), targets, given.filter), given.fresh)
 	if not all(o.empty for o in outcomes):
 		for outcome in outcomes:
 			outcome.problem = '' if outcome.empty else outcome.problem
@@ -85,7 +78,7 @@ def sparse(given: Options) -> int:
 
 def checkpatch(given: Options) -> int:
 	packages.ensure([*packages.TREE, *packages.CHECKPATCH])
-	wanted = _plan(given)
+	wanted = request.plan(given)
 	return _conclude(judge.run([Job(Checkpatch(), MAIN.asked(given), w, _again(f'checkpatch{again}', given), note)
 		for w, again, note in _each_of_ours(given, wanted)], given.fresh), given)
 
@@ -109,14 +102,14 @@ def cost_(given: Options) -> int:
 def cost_budget(given: Options) -> int:
 	main = MAIN.asked(given)
 	packages.ensure(target.needs([main]))
-	with tree.alone(replace(_plan(given), probes=True)) as prepared:
+	with tree.alone(replace(request.plan(given), probes=True)) as prepared:
 		cost.budget(prepared, main)
 	return 0
 
 
 def _ours(given: Options) -> bool:
 	"""Whether it is the whole of our series that is looked at."""
-	return not given.series and given.series_upto is None
+	return not given.series and not given.range and given.series_upto is None
 
 
 def _mutants(kind: str, given: Options, origin: source.Source, names: Sequence[str] = ('*',)) -> List[Job]:
@@ -130,7 +123,7 @@ def _mutant_command(kind: str, given: Options) -> int:
 	names = given.mutants or ('*',)
 	# Before a kernel is looked for: that takes git and tar already.
 	packages.ensure(target.needs([m.target.asked(given) for m in mutants.load(kind, names)]))
-	return _conclude(judge.run(_mutants(kind, given, _origin(given), names), given.fresh, keep_going=True), given)
+	return _conclude(judge.run(_mutants(kind, given, request.kernel(given)[0], names), given.fresh, keep_going=True), given)
 
 
 def _posted(given: Options, wanted: Plan, base: Plan) -> List[Job]:
@@ -145,8 +138,8 @@ def check(given: Options) -> int:
 	targets, main = _targets(given, target.CHECKED), MAIN.asked(given)
 	packages.ensure([*target.needs(targets), *packages.CHECKPATCH, *native.PACKAGES, *guests.PACKAGES,
 		*packages.TYPES])
-	origin = _origin(given)
-	wanted = tree.plan(origin, given.series, given.series_upto, contract=given.contract)
+	wanted = request.plan(given)
+	origin = wanted.origin
 	base = tree.plan(origin, series='none')
 
 	def job(check: Check, command: str = 'check') -> Job:
@@ -187,7 +180,7 @@ def compare(given: Options) -> int:
 
 def post(given: Options) -> int:
 	packages.ensure(packages.TREE)
-	wanted = _plan(given)
+	wanted = request.plan(given)
 	for path in posting.write(wanted.origin.path, wanted.patches, given.post or Path('post').absolute()):
 		tell([str(path)])
 	return 0
@@ -227,7 +220,7 @@ def distclean(given: Options) -> int:
 
 
 COMMANDS: Dict[str, Callable[[Options], int]] = {
-	'kunit': kunit, 'check': check, 'sparse': sparse, 'checkpatch': checkpatch,
+	'kunit': kunit, 'check': check, 'gate': gate.gate, 'gate-b4': gate.b4, 'sparse': sparse, 'checkpatch': checkpatch,
 	'mutants': lambda given: _mutant_command('kunit', given), 'order': order,
 	'order-mutants': lambda given: _mutant_command('order', given), 'cost': cost_, 'cost-budget': cost_budget,
 	'bench': vm_bench.bench, 'bench-native': bench_native.bench, 'compare': compare, 'post': post,

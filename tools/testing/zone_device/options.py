@@ -126,6 +126,7 @@ class Options:
 	kdir: str = _variable(INPUT, 'dir', 'your kernel tree, git or not; it is only read')
 	ktarball: str = _variable(INPUT, 'file', 'a kernel tarball or a linux-source .deb')
 	series: str = _variable(SERIES, 'path', 'a directory, mbox or patch to apply, one of ours, or none')
+	range: str = _variable(TEXT, 'a..b', 'commits of the repository KDIR= as the series, on the one before')
 	series_upto: Optional[int] = _variable(COUNT_FROM_ZERO, 'n', 'apply the first n patches only')
 	contract: str = _variable(CONTRACT, 'name', 'whose promises are judged: base, streaming, nontemporal')
 	targets: Tuple[str, ...] = _variable(SOME, '"..."', 'default: uml x86_64; also x86_64-pointer x86_64-kasan')
@@ -142,6 +143,7 @@ class Options:
 	kernel_args: Tuple[str, ...] = _variable(WORDS, '"..."', 'make bench: more for the guests\' command line')
 	post: Optional[Path] = _variable(PATH, 'dir', 'make post: where to; default: post')
 	json: str = _variable(OUTPUT, 'file', 'the results')
+	markdown: str = _variable(OUTPUT, 'file', 'make gate: its table')
 	junit: str = _variable(OUTPUT, 'file', 'the same for a CI system')
 	html: str = _variable(OUTPUT, 'file', 'make bench: its page')
 	svg: str = _variable(OUTPUT, 'file', 'make bench-native: its picture')
@@ -171,7 +173,7 @@ class Options:
 
 	def typed(self) -> str:
 		"""What says which tree is meant, as it would be typed."""
-		named = {n: getattr(self, n.lower()) for n in ('KDIR', 'KTARBALL', 'SERIES', 'SERIES_UPTO',
+		named = {n: getattr(self, n.lower()) for n in ('KDIR', 'KTARBALL', 'SERIES', 'RANGE', 'SERIES_UPTO',
 			'CONTRACT', 'CC', 'LLVM')}
 		return ' '.join(f'{n}={shlex.quote(str(v))}' for n, v in named.items() if v not in ('', None))
 
@@ -191,6 +193,8 @@ COMMANDS = {
 	'kunit': 'build and run the suites; prints one table',
 	'check': 'everything: suites with and without the series, sparse, order, cost,\n'
 		'checkpatch, order-mutants, the tools\' own tests',
+	'gate': 'each commit of a series, by all of these: which one broke it?',
+	'gate-b4': 'what make gate knows of the patch on standard input, for b4',
 	'sparse': 'sparse on what the series and the suites touch',
 	'checkpatch': 'checkpatch.pl --strict on the series and the suites',
 	'mutants': 'break the series on purpose: would the suites notice?',

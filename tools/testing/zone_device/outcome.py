@@ -42,6 +42,8 @@ class Outcome:
 	empty: bool = False
 	panicked: bool = False
 	warnings: List[str] = field(default_factory=list)
+	# A hash of what was built.
+	image: str = ''
 	build_seconds: float = 0.0
 	run_seconds: float = 0.0
 	log: Optional[Path] = None

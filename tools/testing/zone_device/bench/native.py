@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Dict, List
 
+import request
 from bench import native_plot, native_report
 from checks import native
 from checks.native import Variant
 from guest.target import Target
 from host import cache, files, machine, packages, process
 from host.messages import Error, say, tell
-from kernel import source, tree
+from kernel import tree
 from options import Options
 
 
@@ -20,7 +21,7 @@ def bench(given: Options) -> int:
 	packages.ensure([*native.PACKAGES, *packages.PLOT])
 	on = machine.machine(given.cpu)
 	plan = native_report.sizes(on, given.size, given.rounds)
-	wanted = tree.plan(source.chosen(given.kdir, given.ktarball), given.series, given.series_upto)
+	wanted = request.plan(given)
 	with tree.with_base(wanted) as prepared:
 		result = _measure(native.variants(prepared), native.TARGET.asked(given), on, plan)
 	tell(result.text().splitlines())

@@ -24,11 +24,21 @@ SUITES = '--ignore=MACRO_ARG_REUSE,CAMELCASE'
 class Checkpatch(Check):
 	name = 'checkpatch'
 
+	def __init__(self, last: bool = False) -> None:
+		"""@last: the last patch of the tree alone."""
+		self.last = last
+
+	def depends_on(self) -> List[object]:
+		return [self.last]
+
 	def run(self, tree: Tree, target: Target) -> Outcome:
+		if self.last:
+			return of_files(self.name, checkpatch(tree.source, tree.patches[-1:], suites=False))
 		return of_files(self.name, checkpatch(tree.source, tree.patches, tree.features))
 
 
-def checkpatch(origin: Source, series: Sequence[Patch], bound: str = '') -> Dict[str, List[str]]:
+def checkpatch(origin: Source, series: Sequence[Patch], bound: str = '', suites: bool = True,
+	       ) -> Dict[str, List[str]]:
 	"""Patch or file of the suites -> what checkpatch.pl says of it. The suites as
 	they are posted are looked at if there is something @bound to test."""
 	script = origin.path / 'scripts/checkpatch.pl'
@@ -39,7 +49,7 @@ def checkpatch(origin: Source, series: Sequence[Patch], bound: str = '') -> Dict
 	result = {patch.name: _patch(options, patch) for patch in series}
 	if 'ZD_COPY' in bound:
 		result.update((p.name, _patch([*options, SUITES], p)) for p in post.posted(origin.path, series))
-	for name, path in overlay.files(overlay.ALL).items():
+	for name, path in overlay.files(overlay.ALL).items() if suites else ():
 		if name.endswith(('.c', '.h')):
 			result[name] = _said([*options, SUITES, '--file', str(path)], str(path), name)
 	return result

@@ -196,6 +196,18 @@ class Cost(Check):
 		return outcome
 
 
+class Counts(Check):
+	"""What the tree costs, as figures that nobody judges here."""
+
+	name = 'counts'
+	probes = True
+
+	def run(self, tree: Tree, target: Target) -> Outcome:
+		table = measure(tree, 'tree', target)
+		return Outcome(self.name, target.name, passed=1, figures={f'{case}: {what}': cost.per_page(what)
+			for case, cost in table.costs[LOOP].items() for what in COUNTS})
+
+
 def tables_of(tree: Tree, target: Target) -> List[Table]:
 	"""Of the base, if there is one apart, and of what is judged."""
 	tables = [measure(tree.base, 'base', target)] if tree.base else []

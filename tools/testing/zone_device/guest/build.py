@@ -20,6 +20,8 @@ from host.messages import Error, say
 from kernel.tree import Tree
 
 KUNIT = 'tools/testing/kunit/kunit.py'
+# In a build directory: what was said of each object when it was compiled.
+WARNINGS = 'zone_device-warnings.json'
 # Seconds that a file's date may be ahead of the clock; file systems round.
 SKEW = 2.0
 
@@ -63,7 +65,9 @@ def environment() -> Dict[str, str]:
 
 def make_command(tree: Tree, target: Target) -> List[str]:
 	command = ['make', '-C', str(tree.src), f'O={tree.build_dir(target.name)}',
-		f'ARCH={qemu.machine(tree, target.arch).linux_arch}', *make_options(target), f'-j{target.toolchain.jobs}']
+		f'ARCH={qemu.machine(tree, target.arch).linux_arch}', *make_options(target), f'-j{target.toolchain.jobs}',
+		# What is said of one file stays together.
+		'--output-sync=target']
 	if target.arch.cross_compile:
 		command.append(f'CROSS_COMPILE={target.arch.cross_compile}')
 	return command
@@ -123,6 +127,39 @@ def warnings(log: Path, tree: Tree, files: Set[str]) -> List[str]:
 	return found
 
 
+def _remember_warnings(log: Path, directory: Path) -> None:
+	"""Each object's warnings: a build that does not compile it again is silent
+	about them."""
+	path = directory / WARNINGS
+	known: Dict[str, List[str]] = {}
+	with contextlib.suppress(OSError, ValueError):
+		known = json.loads(path.read_text())
+	current = ''
+	for line in log.read_text(errors='replace').splitlines():
+		compiled = re.match(r'  (?:CC|AS|HOSTCC|LD|AR|MODPOST)\s+(?:\[M\] )?(\S+)$', line)
+		if compiled:
+			current = compiled.group(1)
+			known[current] = []
+		elif re.match(r'\S.*\bwarning: ', line):
+			known.setdefault(current, []).append(line)
+	path.write_text(json.dumps({name: lines for name, lines in known.items()
+		if lines and (directory / name).exists()}))
+
+
+def all_warnings(tree: Tree, target: Target) -> List[str]:
+	"""What the compiler has to say of all that is built, "file: warning", without the
+	lines' numbers; as often as it says it."""
+	directory = tree.build_dir(target.name)
+	found = []
+	with contextlib.suppress(OSError, ValueError):
+		for lines in json.loads((directory / WARNINGS).read_text()).values():
+			for line in lines:
+				place, _, text = line.partition('warning: ')
+				name = os.path.join(directory, place.split(':')[0])
+				found.append(f'{os.path.relpath(os.path.normpath(name), tree.src)}: {text}')
+	return sorted(found)
+
+
 def configure(tree: Tree, target: Target) -> None:
 	build = tree.build_dir(target.name)
 	build.mkdir(parents=True, exist_ok=True)
@@ -170,8 +207,10 @@ def build(tree: Tree, target: Target) -> Path:
 	cache.remove(log)
 	compiled = _count_compiled(log)
 	start = time.monotonic()
-	if process.run([*make_command(tree, target), image.name], env=environment(), log=log,
-			label=f'{target.name}: building', status=lambda _pid: next(compiled)):
+	failed = process.run([*make_command(tree, target), image.name], env=environment(), log=log,
+		label=f'{target.name}: building', status=lambda _pid: next(compiled))
+	_remember_warnings(log, directory)
+	if failed:
 		errors = first_errors(log)
 		if files.disk_full(directory) or any('No space left on device' in l for l in errors):
 			raise Error(f'{target.name}: no space left on device to build in ({directory})')

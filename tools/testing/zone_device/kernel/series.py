@@ -121,9 +121,12 @@ class Patch:
 		return {n for change in self.changes() for n in change.names}
 
 	def diff(self) -> bytes:
-		"""The patch without its message."""
+		"""The patch without its message, and without what mail and git add: the same
+		change has the same diff, however it came here."""
 		start = re.search(rb'^(?:diff --git |--- \S|Index: )', self.text, re.M)
-		return self.text[start.start():] if start else self.text
+		found = self.text[start.start():] if start else self.text
+		found = re.sub(rb'(?m)^index [0-9a-f]+\.\.[0-9a-f]+.*\n', b'', found)
+		return re.sub(rb'\n-- \n[^\n]*\n*\Z', b'\n', found).rstrip(b'\n') + b'\n'
 
 
 def load(where: Path) -> List[Patch]:

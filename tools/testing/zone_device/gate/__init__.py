@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make gate: each commit of a series, asked what all checks ask."""

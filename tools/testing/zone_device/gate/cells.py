@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The table of a gate: what each commit is said to be, by each column.
+
+A column has findings, each a fault in a few words. What a cell says follows from
+the findings of its commit and of those before it, in one place, below.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Callable, Counter as CounterOf, Dict, Iterable, List, Optional, Tuple
+
+import contract as contracts
+from checks import cost, order, order_result
+from contract import Seen
+from outcome import Outcome
+
+OK, NEW, INHERITED, FIXED, SKIP, UNKNOWN, SAME = 'ok', 'new', 'inherited', 'fixed', 'skip', '?', 'same'
+# A struct page may cost so much more before it is said: what is counted, and what
+# it is called in a cell. Two runs print the same, but code that moves changes a little.
+SLACK = {'instructions': 0.5, 'bytes': 4.0, 'fences': 0.1}
+BYTES = ('bytes stored', 'bytes stored non-temporally')
+# Suites of the copy; all others are those of mm.
+LIB = 'memcpy_'
+
+
+@dataclass
+class Commit:
+	"""A commit, or the base, which is number 0: what the checks say of it."""
+	number: int
+	subject: str
+	patch: str = ''
+	# Check and target -> outcome; one that was not asked is not there.
+	outcomes: Dict[Tuple[str, str], Outcome] = field(default_factory=dict)
+	# It is the same image as the commit's before, for each target.
+	same: bool = False
+
+	def of(self, check: str) -> List[Outcome]:
+		return [o for (name, _), o in self.outcomes.items() if name == check]
+
+
+@dataclass
+class Cell:
+	column: str
+	says: str
+	# What is new, or why nothing can be said.
+	words: List[str] = field(default_factory=list)
+	# A few words that stand beside it in any case.
+	note: str = ''
+	# What asks again.
+	command: str = ''
+
+
+# The findings of a commit; None if nothing can be said, with the reason.
+Findings = Tuple[Optional[CounterOf[str]], str]
+
+
+def _whole(outcomes: Iterable[Outcome]) -> Findings:
+	"""Whether all were asked and could answer."""
+	found = list(outcomes)
+	if not found:
+		return None, 'not asked'
+	unknown = next((o.unknown for o in found if o.unknown and not o.doubtful), '')
+	return (None, unknown) if unknown else (Counter[str](), '')
+
+
+def _build(commit: Commit) -> Findings:
+	found, why = _whole(commit.of('build'))
+	if found is not None:
+		for o in commit.of('build'):
+			found.update(f'{o.subject}: {w}' for w in o.warnings)
+			found.update([f'{o.subject}: {o.problem}'] if o.problem else [])
+	return found, why
+
+
+def _files(check: str) -> Callable[[Commit], Findings]:
+	def findings(commit: Commit) -> Findings:
+		found, why = _whole(commit.of(check))
+		if found is not None:
+			for o in commit.of(check):
+				found.update(re.sub(r':\d+(?::\d+)?:', ':', l) for _, lines in o.failures for l in lines)
+				found.update([o.problem] if o.problem else [])
+		return found, why
+	return findings
+
+
+def _tests(wanted: Callable[[str], bool]) -> Callable[[Commit], Findings]:
+	def findings(commit: Commit) -> Findings:
+		found, why = _whole(commit.of('kunit'))
+		if found is not None:
+			for o in commit.of('kunit'):
+				found.update(f'{o.subject}: {name}' for name, _ in o.failures if wanted(name))
+				found.update([f'{o.subject}: {o.problem}'] if o.problem else [])
+		return found, why
+	return findings
+
+
+def _order(commit: Commit) -> Findings:
+	"""Invariants alone: promises have a column."""
+	found, why = _whole(commit.of('order'))
+	if found is None:
+		return found, why
+	promised = {rule for part in order.PARTS for rule in part.promises}
+	for o in commit.of('order'):
+		rules = {name for name, count in o.figures.items() if count}
+		for part, lines in o.failures:
+			of_part = {r.split(', ', 1)[1] for r in rules if r.startswith(f'{part}, ')}
+			broken = of_part - promised - {*order_result.WASTES, 'stores', 'drains', 'violations'}
+			tests = [l for l in lines if l.startswith('the test ')]
+			if broken or tests or not of_part & promised:
+				found.update(sorted(f'{part}: {b}' for b in broken) or [f'{part}: {l}' for l in tests or lines[:1]])
+		found.update([o.problem] if o.problem else [])
+	return found, why
+
+
+COLUMNS: Dict[str, Callable[[Commit], Findings]] = {
+	'build': _build,
+	'sparse': _files('sparse'),
+	'checkpatch': _files('checkpatch'),
+	'lib': _tests(lambda name: name.startswith(LIB)),
+	'mm': _tests(lambda name: not name.startswith(LIB)),
+	'order': _order,
+}
+# Of what runs, nothing is new where the image is the same.
+RUN = ('lib', 'mm', 'order', 'promises', 'cost')
+
+
+def cells(commits: List[Commit], contract: str) -> List[Dict[str, Cell]]:
+	"""The table, a row each."""
+	rows: List[Dict[str, Cell]] = [{} for _ in commits]
+	for column, findings in COLUMNS.items():
+		before: Optional[CounterOf[str]] = None
+		for commit, row in zip(commits, rows):
+			found, why = findings(commit)
+			row[column] = _cell(column, commit, before if column != 'checkpatch' else Counter(), found, why)
+			before = before if found is None else found
+	for name, column_of in (('promises', _promises), ('cost', _cost)):
+		for cell, row in zip(column_of(commits, contract), rows):
+			row[name] = cell
+	for commit, row in zip(commits, rows):
+		for name in RUN:
+			if commit.same and row[name].says == OK:
+				row[name] = Cell(name, SAME)
+	return rows
+
+
+def _cell(column: str, commit: Commit, before: Optional[CounterOf[str]], found: Optional[CounterOf[str]],
+	  why: str) -> Cell:
+	if found is None:
+		return Cell(column, SKIP if why == 'not asked' else UNKNOWN, [why])
+	# The base has nothing new: it is what it is.
+	new = found - before if before is not None and commit.number else Counter()
+	if new:
+		return Cell(column, NEW, [w if n == 1 else f'{w} ({n} times)' for w, n in new.items()])
+	if found:
+		return Cell(column, INHERITED, list(found))
+	return Cell(column, FIXED if before else OK)
+
+
+def _kept(commit: Commit) -> Dict[str, bool]:
+	"""Promise -> whether it was kept wherever that could be seen."""
+	seen: Iterable[Seen] = (s for o in commit.outcomes.values() for s in o.seen)
+	kept: Dict[str, bool] = {}
+	for s in seen:
+		if s.of:
+			kept[s.name] = kept.get(s.name, True) and s.kept == s.of
+	return kept
+
+
+def _promises(commits: List[Commit], contract: str) -> List[Cell]:
+	"""A promise counts from the first commit that keeps it: one that is lost later, or
+	not kept at the tip, is a fault."""
+	made = [p.name for p in contracts.PROMISES if contract in p.by]
+	row: List[Cell] = []
+	before: Dict[str, bool] = {}
+	lost: List[str] = []
+	for commit in commits:
+		now = _kept(commit)
+		if not now:
+			why = next((o.problem for o in commit.outcomes.values() if o.problem), 'not asked')
+			row.append(Cell('promises', UNKNOWN if commit.outcomes else SKIP, [why]))
+			continue
+		began = [n for n in made if now.get(n) and not before.get(n)] if commit.number else []
+		ceased = [n for n in made if before.get(n) and now.get(n) is False]
+		last = commit is commits[-1]
+		missing = [n for n in made if now.get(n) is False and n not in ceased and n not in lost] if last else []
+		fixed = [n for n in lost if now.get(n)]
+		lost = [n for n in lost if not now.get(n)]
+		note = ', '.join([*(f'+{n}' for n in began), *(f'-{n}' for n in ceased)])
+		words = [*(f'{n} was kept before' for n in ceased), *(f'{n} is not kept at the end' for n in missing)]
+		says = NEW if words else INHERITED if lost else FIXED if fixed else OK
+		row.append(Cell('promises', says, words or [f'{n} was kept before' for n in lost], note))
+		lost += ceased
+		before = {**before, **now}
+	return row
+
+
+def _per_page(commit: Commit) -> Dict[Tuple[str, str], float]:
+	"""(case, what) -> what a struct page costs."""
+	found: Dict[Tuple[str, str], float] = {}
+	for o in commit.of('counts'):
+		for name, value in o.figures.items():
+			case, _, what = name.rpartition(': ')
+			kind = 'bytes' if what in BYTES else what
+			if kind in SLACK:
+				found[case, kind] = found.get((case, kind), 0.0) + value
+	return found
+
+
+def _cost(commits: List[Commit], _contract: str) -> List[Cell]:
+	row: List[Cell] = []
+	before: Dict[Tuple[str, str], float] = {}
+	least: Dict[Tuple[str, str], float] = {}
+	was_bad = False
+	for commit in commits:
+		now = _per_page(commit)
+		if not now:
+			asked = commit.of('counts')
+			row.append(Cell('cost', UNKNOWN if asked else SKIP, [next((o.problem or o.unknown for o in asked), 'not asked')]))
+			continue
+		more = {k: v - before[k] for k, v in now.items() if k in before and v - before[k] > SLACK[k[1]]}
+		risen = {k: v for k, v in now.items() if k in least and v - least[k] > SLACK[k[1]]}
+		words = [f'{case}: {before[case, what]:.2f} to {now[case, what]:.2f} {what}' for case, what in more] \
+			or [f'{case}: {v:.2f} {what}, and {least[case, what]:.2f} before' for (case, what), v in risen.items()]
+		says = NEW if more else INHERITED if risen else FIXED if was_bad else OK
+		row.append(Cell('cost', says, words, _change(before, now)))
+		was_bad = bool(risen)
+		least = {k: min(v, least.get(k, v)) for k, v in now.items()}
+		before = now
+	return row
+
+
+def _change(before: Dict[Tuple[str, str], float], now: Dict[Tuple[str, str], float]) -> str:
+	"""The largest change in instructions, for the reader's eye."""
+	changes = [v - before[k] for k, v in now.items() if k in before and k[1] == 'instructions']
+	largest = max(changes, key=abs, default=0.0)
+	return f'{largest:+.1f}' if abs(largest) >= SLACK['instructions'] else ''
+
+
+def first_bad(commits: List[Commit], rows: List[Dict[str, Cell]]) -> Optional[Tuple[Commit, Cell]]:
+	"""The first commit in which something is worse than before."""
+	return next(((c, cell) for c, row in zip(commits, rows) for cell in row.values() if cell.says == NEW), None)
