@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Sequence, Tuple
 import judge
 import report
 import request
-from bench import bench as vm_bench, compare as bench_compare, guests, model as bench_model, native as bench_native
+from bench import bench as vm_bench, guests, native as bench_native
 from checks import Check, cost, mutants, native
 from checks.checkpatch import Checkpatch
 from checks.cost import Cost
@@ -166,14 +166,7 @@ def compare(given: Options) -> int:
 	paths = given.files
 	if len(paths) != 2:
 		raise Error('compare wants two results, written by JSON=: make compare A.json B.json')
-	results = [files.read_result(p, (report.FORMAT, bench_model.FORMAT)) for p in paths]
-	kinds = {r['format'] for r in results}
-	if len(kinds) > 1:
-		raise Error(f'{paths[0]} and {paths[1]} are results of different kinds: {" and ".join(sorted(kinds))}')
-	if kinds == {report.FORMAT}:
-		lines = report.compare(paths, results)
-	else:
-		lines = bench_compare.compare(*(bench_compare.read(p, r) for p, r in zip(paths, results)))
+	lines = report.compare(paths, [files.read_result(p, report.FORMAT) for p in paths])
 	tell([*(f'{n}: {p}' for n, p in zip('AB', paths)), '', *lines])
 	return 0
 

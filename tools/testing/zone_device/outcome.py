@@ -36,6 +36,8 @@ class Outcome:
 	doubtful: bool = False
 	# What was counted or measured: name -> value.
 	figures: Dict[str, float] = field(default_factory=dict)
+	# What it was measured on, and what was found in words: name -> words.
+	facts: Dict[str, str] = field(default_factory=dict)
 	# What it prints beyond the matrix.
 	said: List[str] = field(default_factory=list)
 	# FILTER= left nothing to run, which is bad only if it does so everywhere.
@@ -77,7 +79,7 @@ class Outcome:
 		"""Raises TypeError, KeyError or ValueError where it is not one."""
 		made = cls(**{f.name: known[f.name] for f in fields(cls)})
 		for name, kind in (('check', str), ('subject', str), ('passed', int), ('failed', int),
-				('skipped', int), ('problem', str), ('unknown', str), ('figures', dict)):
+				('skipped', int), ('problem', str), ('unknown', str), ('figures', dict), ('facts', dict)):
 			if not isinstance(getattr(made, name), kind):
 				raise TypeError(name)
 		made.log = Path(known['log']) if known['log'] else None

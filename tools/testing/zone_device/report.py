@@ -19,6 +19,8 @@ LINES_SHOWN = 15
 FAILURES_SHOWN = 10
 # Of the names of skipped tests.
 NAMES_WIDTH = 80
+# Of a terminal, where sentences stand.
+WIDTH = 100
 
 
 def align(rows: Sequence[Sequence[str]], left: int = 1, last: str = 'right') -> List[str]:
@@ -107,10 +109,14 @@ def show(outcomes: Sequence[Outcome]) -> None:
 	tell(table(outcomes) + skips(outcomes) + promises(outcomes))
 
 
-def write(outcomes: Sequence[Outcome], to_json: str, to_junit: str) -> None:
+def as_json(outcomes: Sequence[Outcome], **more: object) -> str:
+	"""@more: what there is beside them."""
+	return json.dumps({'format': FORMAT, 'outcomes': [o.as_json() for o in outcomes], **more}, indent='\t') + '\n'
+
+
+def write(outcomes: Sequence[Outcome], to_json: str, to_junit: str, **more: object) -> None:
 	"""To where JSON= and JUNIT= say, if anywhere."""
-	files.write_output('JSON', to_json, json.dumps({'format': FORMAT,
-		'outcomes': [o.as_json() for o in outcomes]}, indent='\t') + '\n')
+	files.write_output('JSON', to_json, as_json(outcomes, **more))
 	files.write_output('JUNIT', to_junit, junit(outcomes))
 
 
@@ -159,28 +165,33 @@ def _outcomes(path: str, result: Dict[str, Any]) -> Dict[str, Outcome]:
 
 
 def compare(paths: Sequence[str], results: Sequence[Dict[str, Any]]) -> List[str]:
-	"""What two results differ in: outcomes, tests, figures."""
+	"""What two results differ in: outcomes, tests, figures, facts."""
 	first, second = (_outcomes(p, r) for p, r in zip(paths, results))
 	rows = [['outcome', 'A', 'B']]
 	for title in dict.fromkeys([*first, *second]):
 		cells = [_brief(found[title]) if title in found else '-' for found in (first, second)]
 		if cells[0] != cells[1]:
 			rows.append([title, *cells])
+	facts: List[List[str]] = []
 	tests = [['test', 'A', 'B']]
 	figures = [['figure', 'A', 'B']]
 	for title in (t for t in first if t in second):
+		facts += _different(title, first[title].facts, second[title].facts)
 		tests += _different(title, dict(first[title].cases), dict(second[title].cases))
 		figures += _different(title, {n: f'{v:.2f}' for n, v in first[title].figures.items()},
 			{n: f'{v:.2f}' for n, v in second[title].figures.items()})
 	kept = [['promise', 'A', 'B']]
 	for title in (t for t in first if t in second):
 		kept += _different(title, *(contracts.brief(o.contract, o.partial, o.seen) for o in (first[title], second[title])))
-	found = [t for t in (rows, kept, tests, figures) if len(t) > 1]
-	return [l for part in found for l in (*align(part, 3), '')] if found else ['they do not differ']
+	found = [align(t, 3) for t in (rows, kept, tests, figures) if len(t) > 1]
+	# Sentences would make a table too wide.
+	found += [[l for name, one, other in facts for l in (name, f'    A: {one}', f'    B: {other}')]] if facts else []
+	return [l for part in found for l in (*part, '')] if found else ['they do not differ']
 
 
 def _brief(outcome: Outcome) -> str:
-	return f'{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped, {outcome.status}'
+	return f'{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped, {outcome.status}' \
+		+ (f': {outcome.unknown}' if outcome.unknown else '')
 
 
 def _different(title: str, one: Dict[str, str], other: Dict[str, str]) -> List[List[str]]:

@@ -1,29 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What make bench found out: what its JSON file holds, here and for whoever
-reads the file."""
+"""What make bench times, what was published of it, and what it finds out."""
 
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Dict, get_args, get_origin, get_type_hints, List, Optional, Tuple, Union
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Tuple
 
 from bench.stats import Ratio
+from checks import cost
 
-FORMAT = 'zone-device-bench 1'
-AUTHOR, REVIEWER, SQUARE = 'author', 'reviewer', 'square'
-PRINTED, LOOP, WHOLE = 'printed', 'loop', 'whole'
-WHAT = {PRINTED: 'memmap loop, as pr_debug() prints it', LOOP: 'memmap loop',
-	WHOLE: 'memremap_pages()'}
+# The memmap loop as memmap_init_zone_device() prints it, the same by a clock of
+# nanoseconds, and all of memremap_pages().
+PRINTED, LOOP, WHOLE = 'pr_debug()', 'loop', 'mapping'
 # First binds are those of their boot; the reviewer's mean is over all ten.
-FIRST, AGAIN, ALL = 'first', 'again', 'all'
-BINDS = {FIRST: 'first bind', AGAIN: 'rebinds', ALL: 'all binds'}
+FIRST, AGAIN, ALL = 'first bind', 'rebinds', 'all binds'
 
-
-@dataclass(frozen=True)
-class Experiment:
-	name: str
-	group: str
-	# Bytes of device memory.
-	size: int
-	about: str
+FSDAX, DEVDAX, REVIEWED = 'nd_pmem, fsdax', 'dax_pmem, devdax, align 2 MiB', 'PRIVATE, order 0'
+# What the guest's init calls the kinds of namespace that the author had.
+NAMESPACES = {'fsdax': FSDAX, 'devdax': DEVDAX}
+# An experiment of the author's -> the kernel's own name for that kind of memory.
+KINDS = {FSDAX: 'FS_DAX, order 0, altmap', DEVDAX: 'GENERIC, order 9, full, altmap'}
 
 
 @dataclass
@@ -46,50 +40,31 @@ class Sample:
 		return value / 1e6 if value is not None else None
 
 
-@dataclass(frozen=True)
-class Published:
-	ratio: float
-	base_ms: Optional[float] = None
-	series_ms: Optional[float] = None
+# What is timed of an experiment, and of which of its binds -> the ratio that
+# was published, if one was. What has no rows of its own has those of OTHERS.
+Rows = Dict[Tuple[str, str], Optional[float]]
+OTHERS: Rows = {(LOOP, AGAIN): None, (WHOLE, AGAIN): None}
+PUBLISHED: Dict[str, Rows] = {
+	FSDAX: {(PRINTED, AGAIN): 262.12 / 108.36, (PRINTED, FIRST): 1466 / 1359, **OTHERS},
+	DEVDAX: {(PRINTED, AGAIN): 229.12 / 100.17, (PRINTED, FIRST): 1430 / 1273, **OTHERS},
+	REVIEWED: {(WHOLE, ALL): 0.97, **OTHERS},
+}
 
 
 @dataclass
 class Row:
-	"""What was timed of an experiment, of which of its binds: side -> figure."""
+	"""What was timed of an experiment, of which of its binds."""
 	experiment: str
-	group: str
 	what: str
 	binds: str
-	median_ms: Dict[str, float]
-	iqr: Dict[str, Optional[float]]
+	# By side.
+	ms: Dict[str, float]
+	# The loop's share of a mapping, where that is what was timed.
+	share: Dict[str, float]
 	ratio: Ratio
-	published: Optional[Published]
+	published: Optional[float]
 	verdict: str
 	reason: str
-
-	@property
-	def key(self) -> Tuple[str, str, str]:
-		return self.experiment, self.what, self.binds
-
-
-# A kind of memory, and what was counted of it on each side.
-Counted = Tuple[str, Optional[float], Optional[float]]
-
-
-@dataclass
-class Table:
-	"""What was counted of a function."""
-	name: str
-	function: str
-	what: str
-	rows: List[Counted]
-
-
-@dataclass
-class Cost:
-	about: str
-	sides: List[str]
-	tables: List[Table]
 
 
 @dataclass
@@ -99,39 +74,8 @@ class Result:
 	facts: Dict[str, str]
 	# A reason that holds for all rows.
 	cannot_judge: str
-	experiments: List[Experiment]
 	samples: List[Sample]
 	rows: List[Row]
-	method: List[str]
-	cost: Optional[Cost] = None
 	when: str = ''
-	says: List[str] = field(default_factory=list)
-
-	def as_json(self) -> Dict[str, object]:
-		return {'format': FORMAT, **asdict(self)}
-
-	@classmethod
-	def from_json(cls, known: Dict[str, Any]) -> 'Result':
-		"""Raises KeyError, TypeError or ValueError where it is not one."""
-		made: Result = _decode(cls, known)
-		return made
-
-
-def _decode(kind: Any, value: Any) -> Any:
-	"""What JSON makes of a @kind, made one again."""
-	origin, inside = get_origin(kind), get_args(kind)
-	if origin is Union:
-		return None if value is None else _decode(inside[0], value)
-	if is_dataclass(kind):
-		hints = get_type_hints(kind)
-		return kind(**{f.name: _decode(hints[f.name], value[f.name]) for f in fields(kind)})
-	wanted: Dict[Any, Any] = {tuple: list, float: (int, float)}
-	if not isinstance(value, wanted.get(origin or kind, origin or kind)) or isinstance(value, bool):
-		raise TypeError(f'{value!r} is no {getattr(kind, "__name__", kind)}')
-	if origin is tuple:
-		return tuple(_decode(k, v) for k, v in zip(inside, value, strict=True))
-	if origin is list:
-		return [_decode(inside[0], v) for v in value]
-	if origin is dict:
-		return {k: _decode(inside[1], v) for k, v in value.items()}
-	return value
+	# Of each side, where time cannot be judged.
+	counted: List[cost.Table] = field(default_factory=list)

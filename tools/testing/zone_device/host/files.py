@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Sequence
+from typing import Any, Dict, Iterable, List
 
 from host.messages import Error
 
@@ -72,15 +72,15 @@ def write_output(name: str, value: str, text: str) -> None:
 			raise Error(f'{name}={value} cannot be written: {(err.strerror or "").lower()}') from err
 
 
-def read_result(path: str, formats: Sequence[str]) -> Dict[str, Any]:
-	"""What one of our commands wrote by JSON=, in one of @formats."""
+def read_result(path: str, format: str) -> Dict[str, Any]:
+	"""What one of our commands wrote by JSON=, in @format."""
 	try:
 		result = json.loads(Path(path).read_text(encoding='utf-8'))
 	except OSError as err:
 		raise Error(f'{path}: {(err.strerror or "cannot be read").lower()}') from None
 	except (ValueError, RecursionError):
 		raise Error(f'{path} is not JSON') from None
-	if not isinstance(result, dict) or result.get('format') not in formats:
+	if not isinstance(result, dict) or result.get('format') != format:
 		raise Error(f'{path} is not a result that JSON= wrote')
 	return result
 

@@ -11,7 +11,7 @@ from unittest import mock
 from helper import asked
 
 from bench import guests as guest, result as bench_result
-from bench.model import Sample
+from bench.model import NAMESPACES, REVIEWED, Sample
 from bench.watch import Watcher
 from guest import build
 from guest.target import Target
@@ -40,7 +40,7 @@ class Guest(unittest.TestCase):
 		watcher = Watcher()
 		found = self.samples(guest.namespaces(self.tree, self.target, SIZE, ROUNDS, watcher))
 		self.assertEqual([(s.experiment, s.round) for s in found],
-			[(e, n) for e, _kind in bench_result.NAMESPACES.values() for n in range(ROUNDS + 1)])
+			[(e, n) for e in NAMESPACES.values() for n in range(ROUNDS + 1)])
 		for sample in found:
 			self.assertIsNotNone(sample.printed_ms, sample)
 			assert sample.whole_ns
@@ -60,7 +60,7 @@ class Guest(unittest.TestCase):
 		found = self.samples(guest.kinds(self.tree, self.target, SIZE, 1, Watcher()))
 		names = list(dict.fromkeys(s.experiment for s in found))
 		self.assertEqual(len(names), 18)
-		self.assertEqual(names[0], bench_result.REVIEWED)
+		self.assertEqual(names[0], REVIEWED)
 		for name in names:
 			rounds = [s.round for s in found if s.experiment == name]
 			self.assertEqual(rounds, [0, 1], name)

@@ -1,29 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Samples in, rows and words out; and what make bench asks of the machine."""
+"""Samples in, rows and tables out; and what make bench asks of the machine."""
 
 import contextlib
-import copy
 import io
 import json
 import subprocess
 import unittest
-from typing import Any, Dict, List, Optional, Tuple, Union
+from dataclasses import asdict
+from typing import Any, Dict, List, Optional
 from unittest import mock
 
 from helper import Case, REPO
 
-from bench import bench, guests as guest
-from bench import compare as bench_compare, result as bench_result, says as bench_says, text as bench_text
-from bench.model import (AGAIN, ALL, Cost, FIRST, LOOP, PRINTED, Published, Result, Row, Sample, Table,
-	WHOLE)
-from bench.result import REVIEWED
+import report
+from bench import bench, guests as guest, model, result as bench_result, tables
+from bench.model import AGAIN, ALL, DEVDAX, FIRST, FSDAX, LOOP, PRINTED, Result, REVIEWED, Row, Sample, WHOLE
 from bench.stats import Ratio
 from bench.watch import Watcher
+from checks import cost
 from host.messages import Error
 from outcome import Outcome
 
 GIB = 1 << 30
-FSDAX, DEVDAX = (n for n, _kind in bench_result.NAMESPACES.values())
 SIDES = {'base': 'linux', 'series': 'linux, 8 patches'}
 
 LOG = '''
@@ -57,32 +55,27 @@ def measured(boots: int = 6, rounds: int = 5, first: float = 200.0, loop: float 
 	return samples
 
 
-def result(samples: Optional[List[Sample]] = None, reason: str = '', cost: Optional[Cost] = None,
-	   sides: Dict[str, str] = SIDES) -> Result:
-	found = bench_result.collect(measured() if samples is None else samples, sides, 'base' in sides,
-		{'CPU': 'a CPU'}, reason, {'author': 100 * GIB, 'reviewer': 64 * GIB}, 32 << 20, 4.0)
-	found.when, found.cost = '2026-01-01T00:00:00+00:00', cost
-	found.says = bench_says.says(found)
-	return found
+def result(samples: Optional[List[Sample]] = None, reason: str = '', counted: bool = False) -> Result:
+	samples = measured() if samples is None else samples
+	return Result(SIDES, {'CPU': 'a CPU'}, reason, samples, list(bench_result.rows(samples, list(SIDES), True, reason,
+		32 << 20, 4.0)), '2026-01-01T00:00:00+00:00', COUNTED if counted else [])
 
 
 def row(found: Result, experiment: str, what: str, binds: str) -> Row:
-	return next(r for r in found.rows if r.key == (experiment, what, binds))
+	return next(r for r in found.rows if (r.experiment, r.what, r.binds) == (experiment, what, binds))
 
 
-COST = Cost('counted', ['base', 'series'], [
-	Table('loop', 'loop', 'instructions', [
-		('FS_DAX, order 0, altmap', 60.0, 12.0), ('FS_DAX, order 0', 60.0, 12.0), (REVIEWED, 60.0, 12.0),
-		('GENERIC, order 9, full, altmap', 60.0, 12.0)]),
-	Table('loop, bytes', 'loop', 'bytes stored', [(REVIEWED, 100.0, 0.0), ('FS_DAX, order 0, altmap', 100.0, 0.0)]),
-	Table('loop, streamed', 'loop', 'bytes stored non-temporally', [
-		(REVIEWED, 0.0, 64.0), ('FS_DAX, order 0, altmap', 0.0, 64.0)]),
-	Table('whole, bytes', 'whole', 'bytes stored', [(REVIEWED, 165.0, 65.0), ('FS_DAX, order 0, altmap', 101.0, 1.0)]),
-	Table('whole, streamed', 'whole', 'bytes stored non-temporally', [
-		(REVIEWED, 0.0, 64.0), ('FS_DAX, order 0, altmap', 0.0, 64.0)]),
-	Table('whole', 'whole', 'instructions', [
-		('FS_DAX, order 0, altmap', 80.0, 40.0), ('FS_DAX, order 0', 80.0, 40.0), (REVIEWED, 80.0, 64.0),
-		('GENERIC, order 9, full, altmap', 80.0, 40.0)])])
+def counted(side: str, loop: int, whole: int, plain: int, streamed: int) -> cost.Table:
+	"""Of ten pages of each kind; of those that there is no mapping of, the loop alone."""
+	def of(instructions: int) -> cost.Counted:
+		return cost.Counted(10, {**dict.fromkeys(cost.COUNTS, 0), 'instructions': 10 * instructions,
+			'bytes stored': 10 * plain, 'bytes stored non-temporally': 10 * streamed})
+	kinds = {k: of(loop) for k in (*model.KINDS.values(), REVIEWED, 'FS_DAX, order 9, full')}
+	return cost.Table(side, 'gcc 12', '7.3', {cost.LOOP: kinds,
+		cost.WHOLE: {k: of(whole) for k in kinds if k != 'FS_DAX, order 9, full'}})
+
+
+COUNTED = [counted('base', 60, 80, 101, 0), counted('series', 12, 40, 1, 64)]
 
 
 class Log(unittest.TestCase):
@@ -122,17 +115,14 @@ class Log(unittest.TestCase):
 
 	def test_the_kernel_and_the_reader_speak_of_the_same(self) -> None:
 		"""The words that are read are those that C and the guest's init write."""
-		clock = (REPO / 'mm/tests/zone_device/bench_clock.c').read_text()
-		self.assertIn('loop_ns=%llu whole_ns=%llu\\n', clock)
-		init = guest.INIT.read_text()
-		for name in bench_result.NAMESPACES:
-			self.assertRegex(init, rf'\nbind namespace\S+ {name} ')
-		kinds = (REPO / 'mm/tests/zone_device/kinds.c').read_text()
-		for name in [REVIEWED, *(k for _n, k in bench_result.NAMESPACES.values()),
-				*(step[0] for step in bench_says.STEPS)]:
-			self.assertIn(f'"{name}"', kinds)
+		c = {n: next(REPO.rglob(n)).read_text() for n in ('bench_clock.c', 'kinds.c')}
+		self.assertIn('loop_ns=%llu whole_ns=%llu\\n', c['bench_clock.c'])
+		for name in model.NAMESPACES:
+			self.assertRegex(guest.INIT.read_text(), rf'\nbind namespace\S+ {name} ')
+		for name in (REVIEWED, *model.KINDS.values()):
+			self.assertIn(f'"{name}"', c['kinds.c'])
 		# All rounds are the first one's, and the others have a third of them.
-		self.assertLess(kinds.index(f'"{REVIEWED}"'), kinds.index('"PRIVATE, order 9'))
+		self.assertLess(c['kinds.c'].index(f'"{REVIEWED}"'), c['kinds.c'].index('"PRIVATE, order 9'))
 
 
 class Rows(unittest.TestCase):
@@ -140,22 +130,22 @@ class Rows(unittest.TestCase):
 		found = row(result(), FSDAX, PRINTED, AGAIN)
 		self.assertEqual(found.verdict, 'reproduced')
 		self.assertAlmostEqual(found.ratio.value, 2.4)
-		self.assertEqual(found.published, Published(2.419, 262.12, 108.36))
-		self.assertAlmostEqual(found.median_ms['base'], 100.0)
+		self.assertEqual(found.published, 262.12 / 108.36)
+		self.assertAlmostEqual(found.ms['base'], 100.0)
 
 	def test_first_binds_apart(self) -> None:
 		found = result()
-		self.assertAlmostEqual(row(found, FSDAX, PRINTED, FIRST).median_ms['base'], 300.0)
-		self.assertAlmostEqual(row(found, FSDAX, LOOP, AGAIN).median_ms['base'], 100.0)
+		self.assertAlmostEqual(row(found, FSDAX, PRINTED, FIRST).ms['base'], 300.0)
+		self.assertAlmostEqual(row(found, FSDAX, LOOP, AGAIN).ms['base'], 100.0)
 
 	def test_the_reviewers_mean_has_the_first_bind_in_it(self) -> None:
 		found = row(result(), REVIEWED, WHOLE, ALL)
-		self.assertAlmostEqual(found.median_ms['base'], (300 + 5 * 100) / 6 + 100)
-		self.assertEqual(found.published, Published(0.97))
-		self.assertAlmostEqual(row(result(), REVIEWED, WHOLE, AGAIN).median_ms['base'], 200.0)
+		self.assertAlmostEqual(found.ms['base'], (300 + 5 * 100) / 6 + 100)
+		self.assertEqual(found.published, 0.97)
+		self.assertAlmostEqual(row(result(), REVIEWED, WHOLE, AGAIN).ms['base'], 200.0)
 
 	def test_judge(self) -> None:
-		author, reviewer = Published(2.42), Published(0.97)
+		author, reviewer = 2.42, 0.97
 		for found, published, expected in [
 				(Ratio(2.3, 2.2, 2.4), author, 'reproduced'), (Ratio(1.2, 1.1, 1.3), author, 'not reproduced'),
 				(Ratio(1.75, 1.7, 1.82), author, 'not reproduced'), (Ratio(1.85, 1.8, 1.9), author, 'reproduced'),
@@ -170,7 +160,7 @@ class Rows(unittest.TestCase):
 			self.assertEqual(bench_result.judge(found, published, '')[0], expected, (found, published))
 
 	def test_a_reason_is_stronger_than_any_number(self) -> None:
-		self.assertEqual(bench_result.judge(Ratio(2.4, 2.3, 2.5), Published(2.42), 'TCG'), ('cannot judge', 'TCG'))
+		self.assertEqual(bench_result.judge(Ratio(2.4, 2.3, 2.5), 2.42, 'TCG'), ('cannot judge', 'TCG'))
 		for found in result(reason='TCG').rows:
 			self.assertEqual((found.verdict, found.reason), ('cannot judge', 'TCG'))
 
@@ -224,79 +214,39 @@ class Rows(unittest.TestCase):
 		self.assertAlmostEqual(found.high, 2.4)
 
 	def test_two_series_have_nothing_published(self) -> None:
-		samples = measured()
-		for sample in samples:
-			sample.side = {'base': 'A', 'series': 'B'}[sample.side]
-		found = row(result(samples, sides={'A': 'v4', 'B': 'v5'}), FSDAX, PRINTED, AGAIN)
+		found = next(bench_result.rows(measured(), list(SIDES), False, '', 32 << 20, 4.0))
 		self.assertEqual((found.published, found.verdict), (None, 'faster'))
 
+	def test_the_loops_share_of_a_mapping(self) -> None:
+		found = row(result(), REVIEWED, WHOLE, AGAIN).share
+		self.assertAlmostEqual(found['base'], 0.5)
+		self.assertAlmostEqual(found['series'], 1 / 3.4)
 
-class Words(unittest.TestCase):
-	def test_what_dominates(self) -> None:
-		said = ' '.join(result().says)
-		self.assertIn('is dominated by the memmap loop in base and by what is not the memmap loop in series', said)
-		self.assertIn('the loop is 50% of its time in base and 29% in series', said)
-		self.assertIn('2.40 times as fast in the loop is 1.41 times in all, and no loop, however good, could bring more than 2.00', said)
 
-	def test_what_dominates_the_rest(self) -> None:
-		samples = measured()
-		for sample in samples:
-			if sample.experiment == 'FS_DAX, order 0':
-				sample.whole_ns = 10 * sample.loop_ns
-		self.assertIn('In the rest of the square the loop dominates (its share of time in base, in series) '
-			'in base only: FS_DAX, order 0, altmap (50%, 29%); in neither: FS_DAX, order 0 (10%, 10%).',
-			' '.join(result(samples).says))
+class Tables(unittest.TestCase):
+	def text(self, found: Result) -> str:
+		lines = tables.text(found)
+		self.assertLessEqual(max(map(len, lines)), report.WIDTH)
+		return '\n'.join(lines)
 
-	def test_the_step_that_matters(self) -> None:
-		said = ' '.join(result().says)
-		self.assertIn('The step that changes most is "all of memremap_pages()"', said)
-		self.assertIn('PRIVATE: 2.40, all of memremap_pages(): 1.41, the first bind in the mean: 1.33.', said)
-		self.assertIn('No step changes it by much', ' '.join(result(measured(rest=0.1, first=0.1)).says))
+	def test_times(self) -> None:
+		said = self.text(result())
+		self.assertRegex(said, r'\nnd_pmem, fsdax\n  reproduced +pr_debug\(\), rebinds +100\.0 +41\.7 +2\.40 +2\.40 to 2\.40 +2\.42 +-\n')
+		self.assertRegex(said, r'\n  faster +mapping, rebinds +200\.0 +141\.7 +1\.41 +1\.41 to 1\.41 +- +50, 29\n')
+		# What matters most is the last that is read.
+		self.assertLess(said.index('FS_DAX, order 0'), said.index('nd_pmem, fsdax'))
 
-	def test_a_slow_first_bind_is_no_type(self) -> None:
-		said = ' '.join(result(measured(first=2000.0, rest=1.0)).says)
-		self.assertIn('The step that changes most is "the first bind in the mean"', said)
+	def test_a_reason_is_below_its_row_and_that_of_all_at_the_end(self) -> None:
+		self.assertRegex(self.text(result(measured(boots=5))), r'\n  cannot judge .*\n    fewer than 6 boots\n')
+		said = self.text(result(reason='TCG'))
+		self.assertEqual(said.count('TCG'), 1)
+		self.assertTrue(said.endswith('\nCannot judge: TCG'))
 
-	def test_first_binds_only_where_they_are_slow(self) -> None:
-		said = ' '.join(result().says)
-		self.assertIn('takes 200 ms more than that of a rebind in base and 200 ms more in series: about the same', said)
-		self.assertNotIn('the loop of a first bind', ' '.join(result(measured(first=5.0)).says))
-		samples = measured()
-		for sample in samples:
-			if sample.side == 'series' and not sample.round:
-				sample.loop_ns -= 100e6
-		said = ' '.join(result(samples).says)
-		self.assertIn('200 ms more than that of a rebind in base and 100 ms more in series.', said)
-		self.assertNotIn('about the same', said)
-
-	def test_instructions_where_time_means_nothing(self) -> None:
-		said = result(reason='TCG', cost=COST).says
-		self.assertIn('Cannot judge', said[0])
-		self.assertIn('the loop is 75% of its instructions in base and 30% in series', ' '.join(said))
-		self.assertIn('5.00 times fewer instructions in the loop is 2.00 times in all', ' '.join(said))
-		self.assertIn('"all of memremap_pages()", by a factor of 4.00', ' '.join(said))
-		self.assertNotIn('as fast', ' '.join(said))
-
-	def test_bytes_where_an_instruction_may_be_a_page(self) -> None:
-		said = result(reason='TCG', cost=COST).says[-1]
-		self.assertIn(f'in base and in series: {FSDAX}: 101 and 65; {REVIEWED}: 165 and 129. What is not the loop '
-			f'stores much of it for {REVIEWED} (65), as where', said)
-		cost = copy.deepcopy(COST)
-		next(t for t in cost.tables if t.name == 'whole, bytes').rows[0] = (REVIEWED, 101.0, 1.0)
-		self.assertIn('Next to all of it is stored by the loop.', result(reason='TCG', cost=cost).says[-1])
-
-	def test_nothing_is_said_of_what_is_not_there(self) -> None:
-		self.assertEqual(len(result(reason='TCG').says), 1)
-
-	def test_terminal(self) -> None:
-		said = '\n'.join(bench_text.text(result(cost=COST)))
-		self.assertRegex(said, r'nd_pmem, fsdax +memmap loop, as pr_debug\(\) prints it +rebinds +100\.0 +41\.7 +0%/0% '
-			r'+2\.40 +2\.40 to 2\.40 +2\.42 +reproduced')
-		self.assertRegex(said, r'PRIVATE, order 0 +60\.00 +12\.00 +0\.20')
-		said = '\n'.join(bench_text.text(result(reason='TCG')))
-		# Once, and not in each row.
-		self.assertEqual(said.count('Cannot judge: TCG'), 1)
-		self.assertNotIn('cannot judge: TCG', said)
+	def test_counts_where_time_means_nothing(self) -> None:
+		said = self.text(result(reason='TCG', counted=True))
+		for name in (FSDAX, REVIEWED):
+			self.assertRegex(said, rf'\n  {name} +60\.00 → 12\.00 +5\.00 +80\.00 → 40\.00 +2\.00 +75, 30 +101 → 65\n')
+		self.assertRegex(said, r'\nOthers\n  FS_DAX, order 9, full +60\.00 → 12\.00 +5\.00 +- +- +- +-\n')
 
 
 class Machine(Case):
@@ -310,7 +260,7 @@ class Machine(Case):
 
 	def test_scaled_and_said_so(self) -> None:
 		found = self.sizes(6)
-		self.assertEqual((found.author, found.reviewer), (60 * GIB, 38 * GIB))
+		self.assertEqual((found.author, found.reviewer), (70 * GIB, 38 * GIB))
 		self.assertIn('6 GiB of memory are available', found.scaled)
 
 	def test_less_will_do_without_kvm(self) -> None:
@@ -391,75 +341,35 @@ class Series(Case):
 
 
 class Compare(Case):
-	def write(self, name: str, found: Union[str, Result]) -> str:
+	def write(self, name: str, found: Result) -> str:
 		path = self.dir / name
-		path.write_text(found if isinstance(found, str) else json.dumps(found.as_json()))
+		path.write_text(report.as_json([bench.outcome(found)], bench=asdict(found)))
 		return str(path)
 
-	def lines(self, one: Result, other: Result) -> str:
-		return '\n'.join(bench_compare.compare(one, other))
-
-	def test_agree_and_differ(self) -> None:
-		said = self.lines(result(), result())
-		self.assertIn('all that is recorded of the two runs is the same', said)
-		self.assertRegex(said, r'nd_pmem, fsdax .* do not differ')
-		self.assertNotIn('differ: ', said)
-		said = self.lines(result(), result(measured(loop=1.1)))
-		self.assertRegex(said, r'nd_pmem, fsdax .* differ: less gain in B')
-		self.assertIn('more gain in B', self.lines(result(measured(loop=1.1)), result()))
-
-	def test_what_cannot_be_judged_is_not_compared(self) -> None:
-		said = self.lines(result(), result(reason='TCG'))
-		self.assertRegex(said, r'fsdax .* cannot judge\n')
-		self.assertEqual(said.count('cannot judge: B: TCG'), 1)
-		self.assertIn('cannot judge: A: fewer than 6 boots', self.lines(result(measured(boots=5)), result()))
-
-	def test_facts_and_counts(self) -> None:
-		one, other = result(cost=COST), result(cost=COST)
-		self.assertIn('all that was counted is the same', self.lines(one, other))
-		other = copy.deepcopy(other)
-		other.facts['CPU'] = 'another'
-		assert other.cost
-		other.cost.tables[0].rows[2] = (REVIEWED, 60.0, 11.0)
-		said = self.lines(one, other)
-		self.assertRegex(said, r'CPU +a CPU +another')
-		self.assertRegex(said, r'loop: PRIVATE, order 0 +60\.00 to 12\.00 +60\.00 to 11\.00')
-
-	def test_what_is_written_is_what_is_read(self) -> None:
-		found = result(cost=COST)
-		text = json.dumps(found.as_json())
-		self.assertEqual(Result.from_json(json.loads(text)), found)
-
-	def test_a_damaged_result(self) -> None:
-		whole = json.loads(json.dumps(result(cost=COST).as_json()))
-		wrong: List[Tuple[List[Any], object]] = [(['sides'], None), (['rows', 0, 'ratio', 'low'], 'x'),
-			(['rows', 0, 'what'], 'x'), (['samples', 0], {}), (['says'], 'x'),
-			(['cost', 'tables', 0, 'rows', 0], ['x', 1.0])]
-		for path, value in wrong:
-			found = copy.deepcopy(whole)
-			place = found
-			for step in path[:-1]:
-				place = place[step]
-			place[path[-1]] = value
-			with self.assertRaisesRegex(Error, 'x.json is a damaged result of make bench: '):
-				bench_compare.read('x.json', found)
-		bench_compare.read('x.json', whole)
-
-	def test_bad_files(self) -> None:
-		good = self.write('good.json', result())
-		for text, words in (('{', 'is not JSON'), ('{}', 'not a result that JSON= wrote'), ('[]', 'not a result that')):
-			done = self.make('compare', good, self.write('bad.json', text))
-			self.assertOneSentence(done, words, 'bad.json')
-		self.assertOneSentence(self.make('compare', good, self.dir / 'none'), 'no such file')
-		self.assertOneSentence(self.make('compare', good), 'wants two results')
-		other = self.write('two.json', result([], sides={'A': 'v4', 'B': 'v5'}))
-		self.assertOneSentence(self.make('compare', good, other), 'one compares base with series')
-
-	def test_through_make(self) -> None:
-		done = self.make('compare', *(self.write(n, result()) for n in ('a.json', 'b.json')))
+	def test_two_runs(self) -> None:
+		one, other = result(counted=True), result(measured(loop=1.1), counted=True)
+		done = self.make('compare', self.write('a.json', one), self.write('b.json', other))
 		self.assertEqual(done.returncode, 0, done.stdout)
-		self.assertIn('do not differ', done.stdout)
-		self.assertNotIn('Nothing to be done', done.stdout)
+		self.assertIn('\nbench: nd_pmem, fsdax, pr_debug(), rebinds\n    A: 2.40 (2.40 to 2.40), reproduced\n'
+			'    B: 1.10 (1.10 to 1.10), not reproduced\n', done.stdout)
+		self.assertNotIn('a CPU', done.stdout)
+		self.assertNotIn('counted', done.stdout)
+		other.facts['CPU'], other.counted = 'another', []
+		done = self.make('compare', self.dir / 'a.json', self.write('b.json', other))
+		self.assertIn('\nbench: CPU\n    A: a CPU\n    B: another\n', done.stdout)
+		self.assertIn('\nbench: PRIVATE, order 0, counted\n    A: 60.00 → 12.00, 5.00, 80.00 → 40.00, 2.00, 75, 30, 101 → 65\n'
+			'    B: -\n', done.stdout)
+		done = self.make('compare', self.dir / 'a.json', self.dir / 'a.json')
+		self.assertIn('they do not differ', done.stdout)
+
+	def test_a_reason_for_all_is_one_difference(self) -> None:
+		done = self.make('compare', self.write('a.json', result()), self.write('b.json', result(reason='TCG')))
+		self.assertEqual(done.stdout.count('TCG'), 1)
+		self.assertRegex(done.stdout, r'B: 2\.40 \(2\.40 to 2\.40\), cannot judge\n')
+
+	def test_samples_are_in_the_file(self) -> None:
+		written = json.loads(report.as_json([bench.outcome(result())], bench=asdict(result())))
+		self.assertEqual([Sample(**s) for s in written['bench']['samples']], measured())
 
 
 if __name__ == '__main__':
