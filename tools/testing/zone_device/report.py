@@ -19,8 +19,6 @@ LINES_SHOWN = 15
 FAILURES_SHOWN = 10
 # Of the names of skipped tests.
 NAMES_WIDTH = 80
-# Of a terminal, where sentences stand.
-WIDTH = 100
 
 
 def align(rows: Sequence[Sequence[str]], left: int = 1, last: str = 'right') -> List[str]:

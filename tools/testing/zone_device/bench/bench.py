@@ -23,7 +23,7 @@ from guest import accelerator, build, qemu
 from guest.target import needs, Target
 from host import cache, files, machine, packages, process
 from host.machine import asked, human
-from host.messages import Error, say
+from host.messages import Error, say, tell
 from kernel import source, tree
 from kernel.tree import Tree
 from options import Options
@@ -137,7 +137,7 @@ def outcome(result: Result) -> Outcome:
 	"""As that of any check: what two runs differ in is what make compare says."""
 	timed = {f'{r.experiment}, {r.what}, {r.binds}': _summary(r, result.cannot_judge) for r in result.rows}
 	counted = {f'{name}, counted': ', '.join(cells) for name, cells in tables.counts(result.counted).items()}
-	return Outcome('bench', '', unknown=result.cannot_judge, facts={**result.facts, **timed, **counted})
+	return Outcome('bench', ' and '.join(result.sides), unknown=result.cannot_judge, facts={**result.facts, **timed, **counted})
 
 
 def _write(result: Result, path: Path) -> None:
@@ -160,7 +160,7 @@ def bench(given: Options) -> int:
 	files.write_atomically(own.with_suffix('.html'), bench_page.page(found))
 	files.write_output('HTML', given.html, bench_page.page(found))
 	report.write([outcome(found)], given.json, given.junit, bench=asdict(found))
-	print('\n'.join(tables.text(found)), flush=True)
+	tell(tables.text(found))
 	say(f'bench: wrote {given.json or own} and {given.html or own.with_suffix(".html")}')
 	return 0
 

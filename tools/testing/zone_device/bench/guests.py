@@ -34,17 +34,9 @@ def _libraries(program: str) -> Set[str]:
 	return set(re.findall(r'(?:=> |^\s+)(/\S+) \(0x', said, re.M))
 
 
-def _command(name: str) -> str:
-	path = shutil.which(name)
-	if not path:
-		raise Error(f'{name}: no such command; install it with: '
-			f'apt-get install {next(n.package for n in PACKAGES if n.what == name)}')
-	return path
-
-
 def _contents(init: Path) -> List[str]:
 	"""Lines for gen_init_cpio."""
-	ndctl, busybox = _command('ndctl'), _command('busybox')
+	ndctl, busybox = (shutil.which(n) or n for n in ('ndctl', 'busybox'))
 	libraries = _libraries(ndctl) | _libraries(busybox)
 	directories = set(DIRECTORIES)
 	for library in libraries:

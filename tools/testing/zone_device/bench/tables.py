@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 """A result of make bench as tables, the same in the terminal and on the page."""
 
-import textwrap
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence
 
 from bench.model import KINDS, PUBLISHED, Result, Row
 from checks import cost
-from report import align, WIDTH
+from report import align
 
 
 @dataclass
 class Line:
 	cells: List[str]
-	# What is to be said of the first of them.
+	# What is said below it.
 	note: str = ''
 	# What it shows, to be drawn.
 	row: Optional[Row] = None
@@ -31,7 +30,7 @@ class Table:
 
 
 def ms(value: float) -> str:
-	return f'{value:.0f}' if value >= 1000 else f'{value:.1f}' if value >= 100 else f'{value:.3g}'
+	return f'{value:.0f}' if value >= 1000 else f'{value:.1f}' if value >= 10 else f'{value:.2f}'
 
 
 def ratio(row: Row) -> List[str]:
@@ -97,14 +96,10 @@ def tables(result: Result) -> List[Table]:
 		_timed(result, 'What lies between the two', [r for r in result.rows if r.experiment not in PUBLISHED])) if t.groups]
 
 
-def _wrapped(words: str) -> List[str]:
-	return textwrap.wrap(words, WIDTH, subsequent_indent='  ')
-
-
 def _text(table: Table) -> List[str]:
 	lines = [line for of in table.groups.values() for line in of]
 	head, *aligned = align([table.head, *(l.cells for l in lines)], table.left)
-	shown, rows = [table.title, *_wrapped(table.about), f'  {head}'], iter(aligned)
+	shown, rows = [table.title, table.about, f'  {head}'], iter(aligned)
 	for title, of in table.groups.items():
 		shown.append(title)
 		for line in of:
@@ -114,6 +109,6 @@ def _text(table: Table) -> List[str]:
 
 def text(result: Result) -> List[str]:
 	"""For a terminal, where the last lines are those that are seen."""
-	lines = [l for label, value in result.facts.items() for l in _wrapped(f'{label}: {value}')]
-	lines += ['', *(l for table in reversed(tables(result)) for l in _text(table))]
-	return lines + (_wrapped(f'Cannot judge: {result.cannot_judge}') if result.cannot_judge else [])
+	return [*(f'{label}: {value}' for label, value in result.facts.items()), '',
+		*(l for table in reversed(tables(result)) for l in _text(table)),
+		*([f'Cannot judge: {result.cannot_judge}'] if result.cannot_judge else [])]

@@ -11,8 +11,6 @@ from typing import List, Sequence, Set
 from host import machine
 from host.machine import human
 
-# A clock that differs by more while guests run makes times hard to compare.
-FREQUENCY_SPREAD = 0.20
 # Whatever else a guest falls back to has steps, or costs an exit to read.
 FINE_CLOCKS = {'tsc', 'tsc-early', 'kvm-clock'}
 # A look takes time that a guest may want.
@@ -23,7 +21,6 @@ LOOK_SECONDS = 2.0
 class Watcher:
 	huge: int = 0
 	resident: int = 0
-	clocks: List[int] = field(default_factory=list)
 	swapped: int = 0
 	sources: Set[str] = field(default_factory=set)
 
@@ -55,25 +52,7 @@ class Watcher:
 				self.resident = sizes['Rss']
 				self.huge = sizes.get('AnonHugePages', 0) + sizes.get('ShmemPmdMapped', 0)
 			self.swapped = max(self.swapped, sizes.get('Swap', 0))
-			self.clocks += self._running(directory)
 		return ''
-
-	@staticmethod
-	def _running(directory: str) -> List[int]:
-		"""The clocks, in kHz, of the CPUs that the guest runs on just now."""
-		found = []
-		try:
-			tasks = os.listdir(f'{directory}/task')
-		except OSError:
-			# It has just ended.
-			return []
-		for task in tasks:
-			fields = machine.text_of(f'{directory}/task/{task}/stat').rpartition(')')[2].split()
-			# The state, and the CPU: see proc(5).
-			if fields[:1] == ['R']:
-				clock = machine.text_of(f'/sys/devices/system/cpu/cpu{fields[36]}/cpufreq/scaling_cur_freq')
-				found += [int(clock)] if clock.isdigit() else []
-		return found
 
 	def clock(self, log: Sequence[str]) -> None:
 		"""What a guest took its time from: the last that it switched to."""
@@ -86,12 +65,6 @@ class Watcher:
 			return f'a guest\'s clock was {sorted(coarse)[0]}'
 		if self.swapped:
 			return f'the host swapped out {human(self.swapped)} of a guest'
-		# The slowest and the fastest moments are left out as chance.
-		ordered = sorted(self.clocks)
-		tenth = len(ordered) // 10
-		low, high = (ordered[tenth], ordered[-1 - tenth]) if ordered else (0, 0)
-		if low and (high - low) / low > FREQUENCY_SPREAD:
-			return f'frequency scaling: guests ran at {low / 1e6:.2f} to {high / 1e6:.2f} GHz'
 		return ''
 
 	def backing(self) -> str:
