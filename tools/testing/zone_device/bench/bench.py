@@ -16,7 +16,7 @@ from typing import Dict, List, Optional
 import report
 from bench import guests, page as bench_page, result as bench_result, tables
 from bench.guests import GIB, TARGET
-from bench.model import Result, REVIEWED, Row, Sample
+from bench.model import Result, Row, Sample
 from bench.watch import Watcher
 from checks import cost
 from guest import accelerator, build, qemu
@@ -97,17 +97,8 @@ def _order(boots: int) -> List[int]:
 	return [side if pair % 2 == 0 else 1 - side for pair in range(boots) for side in (0, 1)]
 
 
-def _config(built: Dict[str, Tree], option: str) -> str:
-	"""What both kernels were configured with."""
-	text = (next(iter(built.values())).build_dir(TARGET.name) / '.config').read_text()
-	found = re.search(rf'^CONFIG_{option}="?(.*?)"?$', text, re.M)
-	if not found:
-		raise Error(f'bench: the kernel was built without CONFIG_{option}')
-	return found.group(1)
-
-
 def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: str, given: Options) -> Dict[str, str]:
-	on = machine.machine()
+	on, first = machine.machine(), next(iter(built.values()))
 	flags = machine.text_of('/proc/cpuinfo')
 	return {'CPU': on.model, 'microcode': on.microcode,
 		'last level cache': human(on.llc), 'governor': on.governor,
@@ -115,7 +106,7 @@ def _facts(built: Dict[str, Tree], sizes: Plan, watcher: Watcher, accelerator: s
 		'host kernel': on.kernel, 'accelerator': accelerator,
 		'QEMU': process.output([TARGET.arch.qemu, '--version']).splitlines()[0],
 		**{f'kernel, {s}': t.describe() for s, t in built.items()},
-		'HZ': _config(built, 'HZ'), 'compiler': _config(built, 'CC_VERSION_TEXT'),
+		'compiler': cost.compiler(first.build_dir(TARGET.name) / '.config'),
 		'memory behind guests': watcher.backing(),
 		'device memory': f'{human(sizes.author)} a namespace, {human(sizes.reviewer)} else'
 			+ (f' ({sizes.scaled})' if sizes.scaled else ''),
@@ -184,7 +175,7 @@ def _bench(built: Dict[str, Tree], target: Target, given: Options, own: Path) ->
 		found.cannot_judge = watcher.problem() if kvm else 'times under TCG say nothing about a CPU'
 		found.facts = _facts(built, sizes, watcher, f'{"KVM" if kvm else "TCG"}: {why}', given)
 		found.rows = list(bench_result.rows(found.samples, names, 'base' in built and not first.features,
-			found.cannot_judge, on.llc, 1000 / int(_config(built, 'HZ'))))
+			found.cannot_judge, on.llc))
 		_write(found, own)
 	if not kvm:
 		found.counted = [cost.measure(t, name, target, given.kernel_args) for name, t in built.items()]
@@ -194,7 +185,7 @@ def _bench(built: Dict[str, Tree], target: Target, given: Options, own: Path) ->
 
 def _boot(prepared: Tree, side: str, boot: int, target: Target, sizes: Plan, given: Options,
 	  watcher: Watcher) -> List[Sample]:
-	rounds = bench_result.binds(REVIEWED, sizes.rounds) - 1
+	rounds = bench_result.reviewers(sizes.rounds) - 1
 	logs = (guests.namespaces(prepared, target, sizes.author, sizes.rounds, watcher, given.kernel_args),
 		guests.kinds(prepared, target, sizes.reviewer, rounds, watcher, given.kernel_args))
 	found = [s for log in logs for s in bench_result.read(log, side, boot)]

@@ -16,14 +16,6 @@ give_up() {
 	reboot -f
 }
 
-# The figure that memmap_init_zone_device() itself prints, by pr_debug().
-printed() {
-	dmesg -c | sed -n 's/.*memmap_init_zone_device initialised .* pages in \([0-9]*\)ms.*/\1/p' |
-		while read -r ms; do
-			say "zone_device_bench: printed_ms=$ms"
-		done
-}
-
 # bind NAMESPACE MODE DRIVER OPTION...
 bind() {
 	say "zone_device_bench: kind=$2"
@@ -31,7 +23,6 @@ bind() {
 	shift 3
 	said=$(ndctl create-namespace --force --reconfig="$namespace" --mode="$mode" "$@" 2>&1) ||
 		give_up "ndctl create-namespace --mode=$mode: $(echo "$said" | tail -n 1)"
-	printed
 	region=${namespace#namespace}
 	device=$(cd "$driver" && ls -d -- *"${region%.*}".* 2> /dev/null | head -n 1)
 	[ "$device" ] ||
@@ -40,7 +31,6 @@ bind() {
 	while [ $round -lt "$rounds" ]; do
 		echo "$device" > "$driver/unbind" && echo "$device" > "$driver/bind" ||
 			give_up "$device: cannot be unbound from $driver and bound again"
-		printed
 		round=$((round + 1))
 	done
 }
@@ -58,7 +48,6 @@ for argument; do
 	esac
 done
 
-dmesg -c > /dev/null
 bind namespace0.0 fsdax nd_pmem --map=dev
 bind namespace1.0 devdax dax_pmem --map=dev --align=2097152
 reboot -f

@@ -79,8 +79,7 @@ def _judged(verdict: Outcome, watcher: Watcher) -> List[str]:
 def namespace_kernel(rounds: int, more: Sequence[str] = ()) -> List[str]:
 	"""The kernel's command line where the guest's own init is to run."""
 	# What follows the dashes is for init alone.
-	return [*more, 'kunit.enable=0', 'kunit_shutdown=no', 'printk.devkmsg=on',
-		'dyndbg="func memmap_init_zone_device +p"', '--', f'rounds={rounds}']
+	return [*more, 'kunit.enable=0', 'kunit_shutdown=no', 'printk.devkmsg=on', '--', f'rounds={rounds}']
 
 
 def namespace_qemu(prepared: Tree, size: int) -> List[str]:

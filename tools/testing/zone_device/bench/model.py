@@ -7,9 +7,8 @@ from typing import Dict, List, Optional, Tuple
 from bench.stats import Ratio
 from checks import cost
 
-# The memmap loop as memmap_init_zone_device() prints it, the same by a clock of
-# nanoseconds, and all of memremap_pages().
-PRINTED, LOOP, WHOLE = 'pr_debug()', 'loop', 'mapping'
+# The memmap loop, memmap_init_zone_device(), and all of memremap_pages().
+LOOP, WHOLE = 'loop', 'mapping'
 # First binds are those of their boot; the reviewer's mean is over all ten.
 FIRST, AGAIN, ALL = 'first bind', 'rebinds', 'all binds'
 
@@ -31,11 +30,8 @@ class Sample:
 	written: int
 	loop_ns: float
 	whole_ns: Optional[float] = None
-	printed_ms: Optional[float] = None
 
 	def ms(self, what: str) -> Optional[float]:
-		if what == PRINTED:
-			return self.printed_ms
 		value = self.loop_ns if what == LOOP else self.whole_ns
 		return value / 1e6 if value is not None else None
 
@@ -45,8 +41,8 @@ class Sample:
 Rows = Dict[Tuple[str, str], Optional[float]]
 OTHERS: Rows = {(LOOP, AGAIN): None, (WHOLE, AGAIN): None}
 PUBLISHED: Dict[str, Rows] = {
-	FSDAX: {(PRINTED, AGAIN): 262.12 / 108.36, (PRINTED, FIRST): 1466 / 1359, **OTHERS},
-	DEVDAX: {(PRINTED, AGAIN): 229.12 / 100.17, (PRINTED, FIRST): 1430 / 1273, **OTHERS},
+	FSDAX: {(LOOP, AGAIN): 262.12 / 108.36, (LOOP, FIRST): 1466 / 1359, (WHOLE, AGAIN): None},
+	DEVDAX: {(LOOP, AGAIN): 229.12 / 100.17, (LOOP, FIRST): 1430 / 1273, (WHOLE, AGAIN): None},
 	REVIEWED: {(WHOLE, ALL): 0.97, **OTHERS},
 }
 

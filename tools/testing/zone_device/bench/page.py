@@ -20,9 +20,8 @@ VERDICTS = {
 }
 
 METHOD = [
-	'Each boot gives one value a row: the median of its binds, or their mean where that was published or the clock '
-	'has steps. A ratio is of a boot of one side to the next one of the other, in the order ABBA, so that a steady '
-	'drift cancels. The median over these pairs is shown, and its 95 % interval by order statistics, which holds for '
+	'Each boot gives one value a row: the median of its binds, or the mean of all where that was published. A ratio '
+	'is of a boot of one side to the next one of the other, in the order ABBA, so that a steady drift cancels. The median over these pairs is shown, and its 95 % interval by order statistics, which holds for '
 	'any distribution. Binds of one boot share its memory and are not independent: boots count.',
 	f'Reproduced: the interval is on the published side of 1, and the ratio misses the published effect by {NEAR:.0%} '
 	'of it at most (as logarithms). Opposite: all of the interval is on the other side of 1.',
@@ -110,8 +109,6 @@ class Axis:
 
 	def row(self, row: Row) -> str:
 		found, mid = row.ratio, self.HEIGHT // 2
-		if not found.value:
-			return ''
 		title, interval = tables.ratio(row)
 		drawn = ''
 		if row.published:

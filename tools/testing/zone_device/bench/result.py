@@ -6,7 +6,7 @@ import re
 from statistics import mean, median
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
-from bench.model import (AGAIN, ALL, FIRST, FSDAX, DEVDAX, KINDS, NAMESPACES, OTHERS, PRINTED, PUBLISHED, REVIEWED, Row,
+from bench.model import (AGAIN, ALL, DEVDAX, FIRST, FSDAX, KINDS, NAMESPACES, OTHERS, PUBLISHED, REVIEWED, Row,
 	Sample, WHOLE)
 from bench.stats import Ratio, ratio
 from host.machine import human
@@ -15,9 +15,6 @@ from host.messages import Error
 # A ratio reproduces another that it misses by no more than this share of the
 # effect: of the logarithm, as ratios multiply.
 NEAR = 1 / 3
-# pr_debug() counts jiffies: so many, at least, and so few may be missing.
-CLOCK_STEPS = 10
-LOST_STEPS = 3
 # The reviewer's mean is over ten where the author's is over thirty.
 REVIEWER_SHARE = 3
 STRUCT_PAGE = 64
@@ -52,9 +49,7 @@ def read(lines: Sequence[str], side: str, boot: int) -> List[Sample]:
 			experiment, count = NAMESPACES.get(name, name), 0
 		elif found and experiment:
 			fields = dict(re.findall(r'(\w+)=(\w+)', found.group(2)))
-			if 'printed_ms' in fields and samples:
-				samples[-1].printed_ms = float(fields['printed_ms'])
-			elif int(fields.get('loop_ns', 0)):
+			if int(fields.get('loop_ns', 0)):
 				_must_be(experiment, fields)
 				samples.append(Sample(experiment, side, boot, count, int(fields['written']),
 					float(fields['loop_ns']), float(fields['whole_ns']) or None))
@@ -62,25 +57,19 @@ def read(lines: Sequence[str], side: str, boot: int) -> List[Sample]:
 	return samples
 
 
-def binds(experiment: str, rounds: int) -> int:
-	"""How often a boot maps it, if the author's is bound again @rounds times."""
-	if experiment in KINDS:
-		return rounds + 1
-	reviewers = max(rounds // REVIEWER_SHARE, 2)
-	# As the suite has it, see bench_kunit.c.
-	return reviewers if experiment == REVIEWED else 1 + math.ceil((reviewers - 1) / 3)
+def reviewers(rounds: int) -> int:
+	"""How often a boot maps what the reviewer did, if the author's is bound again
+	@rounds times."""
+	return max(rounds // REVIEWER_SHARE, 2)
 
 
 def must_be_whole(samples: Sequence[Sample], rounds: int) -> None:
 	"""What a boot did not time would be missing from its rows, or shift them,
 	and nobody would see it."""
 	names = [s.experiment for s in samples]
-	for name in {FSDAX, DEVDAX, REVIEWED, *names}:
-		if names.count(name) != binds(name, rounds):
-			raise Error(f'bench: {name}: {names.count(name)} binds were timed and not {binds(name, rounds)}')
-	for sample in samples:
-		if sample.experiment in KINDS and sample.printed_ms is None:
-			raise Error(f'bench: {sample.experiment}: memmap_init_zone_device() printed no time of its own')
+	for name, wanted in ((FSDAX, rounds + 1), (DEVDAX, rounds + 1), (REVIEWED, reviewers(rounds))):
+		if names.count(name) != wanted:
+			raise Error(f'bench: {name}: {names.count(name)} binds were timed and not {wanted}')
 
 
 def judge(found: Ratio, published: Optional[float], reason: str) -> Tuple[str, str]:
@@ -104,28 +93,17 @@ def judge(found: Ratio, published: Optional[float], reason: str) -> Tuple[str, s
 	return 'not reproduced', ''
 
 
-def _problem(samples: Sequence[Sample], what: str, llc: int, step_ms: float) -> str:
+def _problem(samples: Sequence[Sample], llc: int) -> str:
 	"""What makes these times worth little, however alike they are."""
 	small = min(s.written for s in samples) * STRUCT_PAGE
-	if small < CACHES * llc:
-		return f'too small: {human(small)} of struct pages beside {human(llc)} of cache'
-	if what != PRINTED:
-		return ''
-	shortest = min(median(s.printed_ms or 0.0 for s in samples if s.side == side) for side in {s.side for s in samples})
-	if shortest < CLOCK_STEPS * step_ms:
-		return f'too small: {shortest:.0f} ms by a clock of {step_ms:.0f} ms steps'
-	for sample in samples:
-		printed, passed = sample.printed_ms or 0.0, sample.loop_ns / 1e6
-		if abs(printed - passed) > LOST_STEPS * step_ms:
-			return f'the guest\'s clock lost ticks: {printed:.0f} ms printed, {passed:.0f} ms passed'
-	return ''
+	return f'too small: {human(small)} of struct pages beside {human(llc)} of cache' if small < CACHES * llc else ''
 
 
 def _boots(samples: Sequence[Sample], sides: Sequence[str], what: str, which: str) -> List[List[float]]:
 	"""Of each side one value a boot, those of neighbours at the same place: the
-	mean where the published figure is one, and where the clock has steps; else
+	mean where the published figure is one over first binds and others alike; else
 	the median, which a single disturbance does not move."""
-	typical = mean if what == PRINTED or which == ALL else median
+	typical = mean if which == ALL else median
 	of: Dict[Tuple[str, int], List[float]] = {}
 	for sample in samples:
 		of.setdefault((sample.side, sample.boot // 2), []).append(sample.ms(what) or 0.0)
@@ -134,10 +112,10 @@ def _boots(samples: Sequence[Sample], sides: Sequence[str], what: str, which: st
 
 
 def rows(samples: Sequence[Sample], sides: Sequence[str], with_published: bool, cannot_judge: str,
-	 llc: int, step_ms: float) -> Iterator[Row]:
+	 llc: int) -> Iterator[Row]:
 	"""@sides: the two, first the one that the other is compared with.
 	@with_published: they are what the published figures are of. @cannot_judge: a
-	reason that holds for all. @step_ms: of the guest's jiffies."""
+	reason that holds for all."""
 	for experiment in dict.fromkeys(s.experiment for s in samples):
 		for (what, which), published in PUBLISHED.get(experiment, OTHERS).items():
 			timed = [s for s in samples if s.experiment == experiment and s.ms(what) is not None
@@ -145,10 +123,9 @@ def rows(samples: Sequence[Sample], sides: Sequence[str], with_published: bool, 
 			one, other = _boots(timed, sides, what, which)
 			if not one:
 				continue
-			# By a clock of steps something may take no time, and have no ratio.
-			found = ratio(one, other, unit='boots') if min(*one, *other) > 0 else Ratio(0.0)
+			found = ratio(one, other, unit='boots')
 			published = published if with_published else None
 			share = {side: median(s.loop_ns / s.whole_ns for s in timed if s.side == side and s.whole_ns)
 				for side in sides} if what == WHOLE and which == AGAIN else {}
 			yield Row(experiment, what, which, {s: median(v) for s, v in zip(sides, (one, other))}, share, found,
-				published, *judge(found, published, cannot_judge or _problem(timed, what, llc, step_ms)))
+				published, *judge(found, published, cannot_judge or _problem(timed, llc)))

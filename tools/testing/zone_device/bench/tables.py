@@ -36,7 +36,7 @@ def ms(value: float) -> str:
 def ratio(row: Row) -> List[str]:
 	"""How many times as fast, and its interval."""
 	found = row.ratio
-	return [f'{found.value:.2f}' if found.value else '-', f'{found.low:.2f} to {found.high:.2f}' if found.low else '-']
+	return [f'{found.value:.2f}', f'{found.low:.2f} to {found.high:.2f}' if found.low else '-']
 
 
 def _line(row: Row, sides: Sequence[str], known: str) -> Line:
@@ -48,8 +48,8 @@ def _line(row: Row, sides: Sequence[str], known: str) -> Line:
 
 def _timed(result: Result, title: str, rows: Sequence[Row]) -> Table:
 	sides = list(result.sides)
-	table = Table(title, f'ratio: {sides[0]} / {sides[1]}, times as fast; pr_debug(): the memmap loop as the kernel '
-		f'prints it; mapping: all of memremap_pages(); loop %: of it, in {sides[0]}, {sides[1]}',
+	table = Table(title, f'ratio: {sides[0]} / {sides[1]}, times as fast; loop: the memmap loop; mapping: all of '
+		f'memremap_pages(); loop %: its share of that in {sides[0]}, {sides[1]}',
 		['verdict', 'timed', *(f'{s} ms' for s in sides), 'ratio', '95 % CI', 'published', 'loop %'], 2)
 	for row in rows:
 		table.groups.setdefault(row.experiment, []).append(_line(row, sides, result.cannot_judge))

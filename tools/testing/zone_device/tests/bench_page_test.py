@@ -87,7 +87,7 @@ class PageTest(unittest.TestCase):
 		verdicts = [r for r in parsed.rows if r[0][2:] in VERDICTS]
 		self.assertEqual(len(verdicts), len(result().rows))
 		self.assertEqual(verdicts[0][:7],
-			['✓ reproduced', 'pr_debug(), rebinds', '100.0', '41.7', '2.40', '2.40 to 2.40', '2.42'])
+			['✓ reproduced', 'loop, rebinds', '100.0', '41.7', '2.40', '2.40 to 2.40', '2.42'])
 		# All rows of a table are as wide as its head.
 		self.assertEqual(set(parsed.widths), {9})
 
