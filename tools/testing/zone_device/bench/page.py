@@ -195,7 +195,7 @@ def _figures(result: Result) -> str:
 		wide = name in PUBLISHED
 		samples = [s for s in result.samples if s.experiment == name]
 		panels = ''.join(panel(samples, what, sides, 1160 if wide else 370) for what in (LOOP, WHOLE))
-		found += f'<figure{" class=wide" if wide else ""}><figcaption>{escape(name)}</figcaption>{panels}</figure>\n'
+		found += f'<figure class="{"wide" if wide else "small"}"><figcaption>{escape(name)}</figcaption>{panels}</figure>\n'
 	keys = ''.join(f'<li><svg width="12" height="12" aria-hidden="true">{_mark(n, 6, 6, 4, cls)}</svg>'
 		f'{escape(side)}, {what}</li>' for n, side in enumerate(sides)
 		for cls, what in (('m', 'rebind'), ('first', 'first bind of a boot')))
@@ -208,9 +208,9 @@ def _list(facts: Sequence[Sequence[str]]) -> str:
 
 def page(result: Result) -> str:
 	title = f'ZONE_DEVICE memmap initialisation: {" against ".join(result.sides)}'
-	out = ['<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>', escape(title), '</title>'
-		'<meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" '
-		'content="default-src \'none\'; style-src \'unsafe-inline\'"><style>', CSS, '</style></head><body>\n'
+	out = ['<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/><title>', escape(title), '</title>'
+		'<meta name="viewport" content="width=device-width, initial-scale=1"/><meta http-equiv="Content-Security-Policy" '
+		'content="default-src \'none\'; style-src \'unsafe-inline\'"/><style>', CSS, '</style></head><body>\n'
 		f'<h1>{escape(title)}</h1>', _list([('when', result.when), *result.sides.items()])]
 	if result.cannot_judge:
 		out.append(f'<p class="notice" role="note"><b>Cannot judge:</b> {escape(result.cannot_judge)}</p>\n')

@@ -4,10 +4,9 @@
 import contextlib
 import io
 import json
-import subprocess
 import unittest
 from dataclasses import asdict
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 from unittest import mock
 
 from helper import Case, REPO
@@ -18,7 +17,9 @@ from bench.model import AGAIN, ALL, DEVDAX, FIRST, FSDAX, LOOP, Result, REVIEWED
 from bench.stats import Ratio
 from bench.watch import Watcher
 from checks import cost
+from guest import accelerator, build, qemu
 from host.messages import Error, WIDTH
+from options import Options
 from outcome import Outcome
 
 GIB = 1 << 30
@@ -223,20 +224,11 @@ class Machine(Case):
 	def sizes(self, available: int, kvm: bool = True, size: str = '') -> bench.Plan:
 		return bench.plan(available * GIB, kvm, size, None, None)
 
-	def test_as_published_where_there_is_room(self) -> None:
-		found = self.sizes(32)
-		self.assertEqual((found.author, found.reviewer, found.boots, found.rounds, found.scaled),
-			(100 * GIB, 64 * GIB, 6, 30, ''))
-
-	def test_scaled_and_said_so(self) -> None:
-		found = self.sizes(6)
-		self.assertEqual((found.author, found.reviewer), (70 * GIB, 38 * GIB))
-		self.assertIn('6 GiB of memory are available', found.scaled)
-
-	def test_less_will_do_without_kvm(self) -> None:
-		found = self.sizes(32, kvm=False)
-		self.assertEqual((found.author, found.boots), (16 * GIB, 1))
-		self.assertIn('no KVM', found.scaled)
+	def test_less_where_there_is_less(self) -> None:
+		for found, expected, words in ((self.sizes(32), (100, 64, 6, 30), '$'), (self.sizes(6), (70, 38, 6, 30), '6 GiB of memory'),
+				(self.sizes(32, kvm=False), (16, 16, 1, 3), 'no KVM')):
+			self.assertEqual((found.author // GIB, found.reviewer // GIB, found.boots, found.rounds), expected)
+			self.assertRegex(found.scaled, '^' + words)
 
 	def test_what_cannot_be(self) -> None:
 		for size, words in (('2000G', 'need .* of memory'), ('x', 'not a size'), ('1M', 'at least 1 GiB')):
@@ -272,32 +264,65 @@ class Machine(Case):
 		self.assertEqual(verdict.problem, 'no ndctl')
 
 
-class Series(Case):
-	def test_one_of_two(self) -> None:
-		self.assertOneSentence(self.bench(SERIES_A='none'), 'SERIES_A= and SERIES_B= go together')
+class Refused(Case):
+	def test_before_anything_is_built(self) -> None:
+		kdir = self.kernel()
+		wrong: List[Tuple[Dict[str, object], str]] = [({'SERIES_A': 'none'}, 'SERIES_A= and SERIES_B= go together'),
+				({'SERIES_A': self.dir, 'SERIES_B': f'{self.dir}/.'}, 'nothing to compare'),
+				({'SERIES': 'none'}, 'no series to compare with'),
+				({'SERIES_A': self.dir, 'SERIES_B': 'none', 'SERIES_UPTO': '3'}, 'SERIES_UPTO='),
+				({'HTML': self.dir / 'none/file'}, 'cannot be written'), ({'SIZE': '9000T'}, 'SIZE=9000T')]
+		for variables, words in wrong:
+			self.assertOneSentence(self.make('bench', KDIR=kdir, **variables), words)
 
-	def test_the_same_twice(self) -> None:
-		self.assertOneSentence(self.bench(SERIES_A=self.dir, SERIES_B=f'{self.dir}/.'), 'nothing to compare')
 
-	def test_no_series(self) -> None:
-		self.assertOneSentence(self.bench(SERIES='none'), 'no series to compare with')
+class Run(Case):
+	"""All but the kernels and the guests, which say what a log would."""
 
-	def test_some_of_the_patches_of_two(self) -> None:
-		self.assertOneSentence(self.bench(SERIES_A=self.dir, SERIES_B='none', SERIES_UPTO='3'), 'SERIES_UPTO=')
+	def setUp(self) -> None:
+		super().setUp()
+		(self.dir / '.config').write_text('CONFIG_GCC_VERSION=120200\n')
+		made = mock.Mock(**{'describe.return_value': 'linux', 'build_dir.return_value': self.dir})
+		made.features = ()
+		self.built: Dict[str, Any] = {'base': made, 'series': made}
 
-	def test_where_nothing_can_be_written(self) -> None:
-		"""Known before anything is built, let alone timed."""
-		for variable in ('JSON', 'HTML'):
-			for path in (self.dir / 'none/file', self.dir):
-				self.assertOneSentence(self.bench(**{variable: str(path)}), f'{path} cannot be written')
+	@staticmethod
+	def log(*announced: str) -> List[str]:
+		"""Two binds of each, of 20 ms."""
+		fields = {'fsdax': 'type=FS_DAX order=0 altmap=1', 'devdax': 'type=GENERIC order=9 altmap=1',
+			REVIEWED: 'type=PRIVATE order=0 altmap=0'}
+		return [f'zone_device_bench: {l}' for name in announced for l in (f'kind={name}',
+			*[f'{fields[name]} written=99999999 loop_ns=20000000 whole_ns=40000000'] * 2)]
 
-	def test_size(self) -> None:
-		self.assertOneSentence(self.bench(SIZE='9000T'), 'SIZE=9000T')
+	def bench(self, kinds: List[Any], kvm: bool = True) -> Result:
+		with contextlib.ExitStack() as stack:
+			for place, name, value in ((build, 'build', mock.Mock()), (qemu, 'machine', mock.Mock()),
+					(accelerator, 'kvm', mock.Mock(return_value=(kvm, 'so it is'))),
+					(guest, 'namespaces', mock.Mock(return_value=self.log('fsdax', 'devdax'))),
+					(guest, 'kinds', mock.Mock(side_effect=kinds)),
+					(cost, 'measure', lambda _tree, side, *_more: counted(side, 60, 80, 101, 0))):
+				stack.enter_context(mock.patch.object(place, name, value))
+			stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+			found = bench._bench(self.built, guest.TARGET, Options(size='1G', rounds=1, boots=1), self.dir / 'own.json')
+		return found
 
-	def bench(self, **variables: object) -> 'subprocess.CompletedProcess[str]':
-		kdir = self.dir / 'linux'
-		given: Dict[str, Any] = {'KDIR': kdir if kdir.exists() else self.kernel(), **variables}
-		return self.make('bench', **given)
+	def test_in_kvm(self) -> None:
+		found = self.bench([self.log(REVIEWED)] * 2)
+		self.assertEqual([(s.side, s.boot) for s in found.samples if s.experiment == REVIEWED],
+			[('base', 0), ('base', 0), ('series', 1), ('series', 1)])
+		self.assertEqual((found.cannot_judge, found.counted), ('', []))
+		self.assertEqual((found.facts['accelerator'], found.facts['compiler']), ('KVM: so it is', 'gcc 12'))
+
+	def test_without_kvm_it_counts(self) -> None:
+		found = self.bench([self.log(REVIEWED)] * 2, kvm=False)
+		self.assertEqual([t.name for t in found.counted], ['base', 'series'])
+		self.assertEqual({r.verdict for r in found.rows}, {'cannot judge'})
+
+	def test_what_was_timed_outlives_an_interrupt(self) -> None:
+		with self.assertRaises(KeyboardInterrupt):
+			self.bench([self.log(REVIEWED), KeyboardInterrupt])
+		written = json.loads((self.dir / 'own.json').read_text())['bench']
+		self.assertEqual({s['boot'] for s in written['samples']}, {0})
 
 
 class Compare(Case):
@@ -317,7 +342,7 @@ class Compare(Case):
 		other.facts['CPU'], other.counted = 'another', []
 		done = self.make('compare', self.dir / 'a.json', self.write('b.json', other))
 		self.assertIn('\nbench base and series: CPU\n    A: a CPU\n    B: another\n', done.stdout)
-		self.assertIn('\nbench base and series: PRIVATE, order 0, counted\n    A: 60.00 → 12.00, 5.00, 80.00 → 40.00, 2.00, 75, 30, 101 → 65\n'
+		self.assertIn(': PRIVATE, order 0, counted\n    A: 60.00 → 12.00, 5.00, 80.00 → 40.00, 2.00, 75, 30, 101 → 65\n'
 			'    B: -\n', done.stdout)
 		done = self.make('compare', self.dir / 'a.json', self.dir / 'a.json')
 		self.assertIn('they do not differ', done.stdout)
