@@ -267,7 +267,7 @@ class Machine(Case):
 class Refused(Case):
 	def test_before_anything_is_built(self) -> None:
 		kdir = self.kernel()
-		wrong: List[Tuple[Dict[str, object], str]] = [({'SERIES_A': 'none'}, 'SERIES_A= and SERIES_B= go together'),
+		wrong: List[Tuple[Dict[str, Any], str]] = [({'SERIES_A': 'none'}, 'SERIES_A= and SERIES_B= go together'),
 				({'SERIES_A': self.dir, 'SERIES_B': f'{self.dir}/.'}, 'nothing to compare'),
 				({'SERIES': 'none'}, 'no series to compare with'),
 				({'SERIES_A': self.dir, 'SERIES_B': 'none', 'SERIES_UPTO': '3'}, 'SERIES_UPTO='),
