@@ -78,6 +78,7 @@ class PageTest(unittest.TestCase):
 		self.assertLess(float(first.get('cx', 0)), float(again.get('cx', 0)))
 		# The axis begins at 0: a quarter of the time is a quarter of the height.
 		zero = max(float(y) for y in re.findall(r'class="rule" d="M44 ([\d.]+)H', text))
+		self.assertLessEqual(zero, 130)
 		self.assertAlmostEqual((zero - float(again.get('cy', 0))) / (zero - float(first.get('cy', 0))), 0.25, delta=0.01)
 
 	def test_boots_stand_on_the_ground_of_their_side(self) -> None:

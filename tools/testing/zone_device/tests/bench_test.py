@@ -311,6 +311,8 @@ class Run(Case):
 		self.assertEqual([(s.side, s.boot) for s in found.samples if s.experiment == REVIEWED],
 			[('base', 0), ('base', 0), ('series', 1), ('series', 1)])
 		self.assertEqual((found.cannot_judge, found.counted), ('', []))
+		with mock.patch.object(Watcher, 'problem', return_value='swapped out'):
+			self.assertEqual({r.reason for r in self.bench([self.log(REVIEWED)] * 2).rows}, {'swapped out'})
 		self.assertEqual((found.facts['accelerator'], found.facts['compiler']), ('KVM: so it is', 'gcc 12'))
 
 	def test_without_kvm_it_counts(self) -> None:
