@@ -16,7 +16,7 @@ FSDAX, DEVDAX, REVIEWED = 'nd_pmem, fsdax', 'dax_pmem, devdax, align 2 MiB', 'PR
 # What the guest's init calls the kinds of namespace that the author had.
 NAMESPACES = {'fsdax': FSDAX, 'devdax': DEVDAX}
 # An experiment of the author's -> the kernel's own name for that kind of memory.
-KINDS = {FSDAX: 'FS_DAX, order 0, altmap', DEVDAX: 'GENERIC, order 9, full, altmap'}
+KINDS = {FSDAX: 'FS_DAX, order 0, altmap', DEVDAX: 'GENERIC, order 9, altmap'}
 
 
 @dataclass

@@ -52,7 +52,11 @@ def _timed(result: Result, title: str, rows: Sequence[Row]) -> Table:
 		f'memremap_pages(); loop %: its share of that in {sides[0]}, {sides[1]}',
 		['verdict', 'timed', *(f'{s} ms' for s in sides), 'ratio', '95 % CI', 'published', 'loop %'], 2)
 	for row in rows:
-		table.groups.setdefault(row.experiment, []).append(_line(row, sides, result.cannot_judge))
+		group = table.groups.setdefault(row.experiment, [])
+		# Rows that share a reason stand above it together.
+		if group and group[-1].note == row.reason:
+			group[-1].note = ''
+		group.append(_line(row, sides, result.cannot_judge))
 	return table
 
 

@@ -209,6 +209,7 @@ class Tables(unittest.TestCase):
 
 	def test_a_reason_is_below_its_row_and_that_of_all_at_the_end(self) -> None:
 		self.assertRegex(self.text(result(measured(boots=5))), r'\n  cannot judge .*\n    fewer than 6 boots\n')
+		self.assertRegex(self.text(result(measured(boots=5))), r'PRIVATE, order 0\n(  cannot judge .*\n){3}    fewer')
 		said = self.text(result(reason='TCG'))
 		self.assertEqual(said.count('TCG'), 1)
 		self.assertTrue(said.endswith('\nCannot judge: TCG'))
