@@ -136,6 +136,7 @@ def _table(table: Table) -> str:
 	lines = [line for of in table.groups.values() for line in of]
 	axis = Axis([l.row for l in lines if l.row])
 	drawn = any(l.row for l in lines)
+	about = table.about + ('. Drawn: ratio and interval; thick line: published; hollow: cannot be judged' if drawn else '')
 	def align(column: int) -> str:
 		return '' if column < table.left else ' class="n"'
 	heads = [f'<th scope="col"{align(i)}>{escape(h)}</th>' for i, h in enumerate(table.head)]
@@ -153,7 +154,7 @@ def _table(table: Table) -> str:
 		bodies += '</tbody>'
 	# Whoever has no mouse scrolls it by keys, once it can be focused.
 	return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(table.title)}"><table><caption><span>' \
-		f'{escape(table.about)}</span></caption><thead><tr>{"".join(heads)}</tr></thead>\n{bodies}</table></div>'
+		f'{escape(about)}</span></caption><thead><tr>{"".join(heads)}</tr></thead>\n{bodies}</table></div>'
 
 
 def panel(samples: Sequence[Sample], what: str, sides: Sequence[str], width: int) -> str:
