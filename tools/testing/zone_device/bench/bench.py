@@ -9,11 +9,12 @@ the reviewer's first.
 import datetime
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Dict, List, Optional
 
 import report
+import request
 from bench import guests, page as bench_page, result as bench_result, tables
 from bench.guests import GIB, TARGET
 from bench.model import Result, Row, Sample
@@ -24,7 +25,7 @@ from guest.target import needs, Target
 from host import cache, files, machine, packages, process
 from host.machine import asked, human
 from host.messages import Error, say, tell
-from kernel import source, tree
+from kernel import tree
 from kernel.tree import Tree
 from options import Options
 from outcome import Outcome
@@ -85,10 +86,10 @@ def _wanted(given: Options) -> Dict[str, Optional[str]]:
 
 
 def _plans(wanted: Dict[str, Optional[str]], given: Options) -> Dict[str, tree.Plan]:
-	origin = source.chosen(given.kdir, given.ktarball)
-	if None in wanted.values() and not tree.series_path(origin, given.series):
+	origin, own = request.kernel(given)
+	if None in wanted.values() and not tree.series_path(origin, own):
 		raise Error('there is no series to compare with: give the base as KDIR= and the patches as SERIES=')
-	return {name: tree.plan(origin, series) if series else tree.plan(origin, given.series, given.series_upto)
+	return {name: replace(tree.plan(origin, series) if series else request.plan(given, (origin, own)), probes=True)
 		for name, series in wanted.items()}
 
 

@@ -3,6 +3,7 @@
 slow parts: what is tested with them is the tools' own behaviour."""
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ DATA = Path(__file__).parent / 'data'
 sys.path.insert(0, str(TOOLS))
 
 import options
+import request
 from guest import target
 from host import cache
 from kernel import source, tree
@@ -194,7 +196,7 @@ def asked(on: target.Target) -> Iterator[Tuple[tree.Tree, target.Target]]:
 	in the user's own cache."""
 	given = options.parse()
 	cache.set_directory(given.cache)
-	with tree.alone(tree.plan(source.chosen(given.kdir, given.ktarball), given.series, given.series_upto)) as made:
+	with tree.alone(dataclasses.replace(request.plan(given), probes=True)) as made:
 		yield made, on.asked(given)
 
 
