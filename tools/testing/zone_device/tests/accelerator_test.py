@@ -2,7 +2,6 @@
 """KVM is used where a guest boots in it, and nowhere else."""
 
 import os
-import subprocess
 import unittest
 from pathlib import Path
 from typing import ContextManager, Tuple

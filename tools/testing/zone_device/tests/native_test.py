@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The user-space program, its numbers, and what is said of them."""
 
-import json
 import dataclasses
 import os
 import random
