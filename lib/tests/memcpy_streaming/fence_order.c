@@ -45,6 +45,53 @@ static bool is_one_of(const void *target, const void *const copies[], int nr)
 	return false;
 }
 
+/*
+ * What it comes to that @fn is called: a store if it copies, an sfence if it
+ * executes one on each way and copies nothing, else a call that does not matter.
+ * A trap if it has an sfence that is neither of these.
+ */
+static enum nt_insn_kind called(const void *fn, const void *const copies[], int nr)
+{
+	bool copies_something = false, branched = false, fences = false, more = false;
+	const void *at, *end;
+	struct nt_insn insn;
+
+	if (is_one_of(fn, copies, nr))
+		return NT_INSN_STORE;
+	if (!fn || nt_insn_function(fn, &at, &end))
+		return NT_INSN_CALL;
+	for (at = fn; at < end && !nt_insn_decode(at, &insn); at += insn.len) {
+		if (insn.kind == NT_INSN_STORE || is_one_of(insn.target, copies, nr))
+			copies_something = true;
+		if (insn.kind == NT_INSN_SFENCE) {
+			more |= fences || branched;
+			fences = true;
+		}
+		branched |= insn.kind >= NT_INSN_JUMP;
+	}
+	if (fences && (more || copies_something))
+		return NT_INSN_TRAP;
+	if (copies_something)
+		return NT_INSN_STORE;
+	return fences ? NT_INSN_SFENCE : NT_INSN_CALL;
+}
+
+/**
+ * fence_order_called - is some code the call of a function that fences
+ * @code: the code
+ * @size: its size in bytes
+ *
+ * Returns: whether it is one call, of a function that executes one sfence on
+ * each way and copies nothing.
+ */
+bool fence_order_called(const void *code, size_t size)
+{
+	struct nt_insn insn;
+
+	return !nt_insn_decode(code, &insn) && insn.kind == NT_INSN_CALL &&
+	       insn.len == size && called(insn.target, NULL, 0) == NT_INSN_SFENCE;
+}
+
 /**
  * fence_order_check - does one sfence follow all copying in a function
  * @test: the test that wants to know
@@ -54,7 +101,8 @@ static bool is_one_of(const void *target, const void *const copies[], int nr)
  *
  * On each way from entry to exit there must be exactly one sfence, and neither
  * a non-temporal store nor a call of one of @copies behind it. There must be
- * one of these before it, or there was nothing to judge.
+ * one of these before it, or there was nothing to judge. All of it may be in
+ * functions that @fn calls.
  *
  * Returns: the first fault found, if any.
  */
@@ -79,8 +127,9 @@ struct fence_order fence_order_check(struct kunit *test, const void *fn,
 	visit(&walk, walk.start, false);
 	while (walk.nr_todo) {
 		struct state s = walk.todo[--walk.nr_todo];
-		bool leaves, copy;
+		enum nt_insn_kind does;
 		struct nt_insn insn;
+		bool leaves;
 
 		at = walk.start + s.offset;
 		if (nt_insn_decode(at, &insn))
@@ -89,20 +138,20 @@ struct fence_order fence_order_check(struct kunit *test, const void *fn,
 		leaves = insn.kind == NT_INSN_RETURN ||
 			 ((insn.kind == NT_INSN_JUMP || insn.kind == NT_INSN_BRANCH) &&
 			  (insn.target < walk.start || insn.target >= end));
-		copy = insn.kind == NT_INSN_STORE ||
-		       ((insn.kind == NT_INSN_CALL || leaves) &&
-			is_one_of(insn.target, copies, nr));
-		copies_something |= copy;
+		does = insn.kind == NT_INSN_CALL || leaves ? called(insn.target, copies, nr) :
+							     insn.kind;
+		copies_something |= does == NT_INSN_STORE;
 
-		if (copy && s.fenced)
+		if (does == NT_INSN_STORE && s.fenced)
 			return (struct fence_order){ "copies after the sfence", at };
-		if (leaves && !s.fenced)
+		if (does == NT_INSN_TRAP && insn.kind != NT_INSN_TRAP)
+			return (struct fence_order){ "calls what fences in between", at };
+		if (does == NT_INSN_SFENCE && s.fenced)
+			return (struct fence_order){ "executes a second sfence", at };
+		if (leaves && !s.fenced && does != NT_INSN_SFENCE)
 			return (struct fence_order){ "leaves without an sfence", at };
-		if (insn.kind == NT_INSN_SFENCE) {
-			if (s.fenced)
-				return (struct fence_order){ "executes a second sfence", at };
-			s.fenced = true;
-		}
+		/* A branch that leaves for a fence goes on without it. */
+		s.fenced |= does == NT_INSN_SFENCE && !leaves;
 
 		if (!leaves && insn.target && insn.kind != NT_INSN_CALL)
 			visit(&walk, insn.target, s.fenced);
