@@ -147,18 +147,19 @@ static void zd_expect_pageblocks(struct kunit *test, const struct zd_call *whole
 	unsigned long pfn;
 
 	for (pfn = whole->start_pfn; pfn < zd_end_pfn(whole); pfn += pageblock_nr_pages) {
-		int want = pfn >= call->start_pfn && pfn < zd_end_pfn(call) ?
+		int want = pfn >= zd_first_pfn(call) && pfn < zd_end_pfn(call) ?
 			   MIGRATE_MOVABLE : MIGRATE_RECLAIMABLE;
 
 		KUNIT_EXPECT_EQ_MSG(test, want, get_pageblock_migratetype(pfn_to_page(pfn)),
-				    "migratetype of the pageblock at pfn %#lx, call on [%#lx, %#lx)",
-				    pfn, call->start_pfn, zd_end_pfn(call));
+				    "migratetype of the pageblock at pfn %#lx, call on [%#lx, %#lx), altmap up to %#lx",
+				    pfn, call->start_pfn, zd_end_pfn(call), zd_first_pfn(call));
 	}
 }
 
 /*
  * Test case: each pageblock that starts in the range is movable afterwards, and
- * one that starts before it or after it is left as it was.
+ * one that starts before it or after it is left as it was; with an altmap, one
+ * that starts in what the altmap takes, too.
  */
 static void zd_pageblock_test(struct kunit *test)
 {
@@ -166,8 +167,13 @@ static void zd_pageblock_test(struct kunit *test)
 		.type = MEMORY_DEVICE_FS_DAX,
 		.nr_pages = 8 * pageblock_nr_pages,
 	};
-	struct zd_call whole = zd_call_for(zd_map(test, &args), 0);
+	struct dev_pagemap *pgmap = zd_map(test, &args);
+	struct dev_pagemap *clone = zd_clone_pgmap(test, pgmap, args.type, 0);
+	struct zd_call whole = zd_call_for(pgmap, 0);
 	int first, last;
+
+	clone->flags |= PGMAP_ALTMAP_VALID;
+	clone->altmap.free = pageblock_nr_pages;
 
 	/* Start and end one page before a pageblock, with it, and one after. */
 	for (first = -1; first <= 1; first++) {
@@ -176,6 +182,12 @@ static void zd_pageblock_test(struct kunit *test)
 
 			call.start_pfn += 2 * pageblock_nr_pages + first;
 			call.nr_pages = 3 * pageblock_nr_pages + last - first;
+			zd_mark_pageblocks(&whole);
+			zd_init(&call);
+			zd_expect_pageblocks(test, &whole, &call);
+
+			call.pgmap = clone;
+			clone->altmap.base_pfn = call.start_pfn;
 			zd_mark_pageblocks(&whole);
 			zd_init(&call);
 			zd_expect_pageblocks(test, &whole, &call);
