@@ -164,7 +164,13 @@ def _from_directory(where: Path) -> List[Patch]:
 		other = [p.name for p in paths if p.suffix != paths[0].suffix]
 		if other:
 			raise Error(f'SERIES={where} has {paths[0].name} and {other[0]}: which kind is the series?')
-		return _in_order(where, [_read(p) for p in paths])
+		mails = [_read(p) for p in paths]
+		loose = [m.patch.name for m in mails if m.number == NO_NUMBER]
+		if loose and len(loose) < len(mails):
+			# Somebody put it there: to leave it out would be to judge another series.
+			raise Error(f'SERIES={where}: {loose[0]} has no number in its subject, as [PATCH 1/2] has, and others '
+				'have: say the order in a file "series" there, a name a line')
+		return _in_order(where, mails)
 	found = []
 	for line in order.read_text(errors='surrogateescape').splitlines():
 		words = line.split('#')[0].split()

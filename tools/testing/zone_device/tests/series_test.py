@@ -133,6 +133,13 @@ class Load(Case):
 		with self.assertRaisesRegex(Error, 'lacks 1 of 2 patches'):
 			series.load(where)
 
+	def test_a_file_without_a_number_among_those_that_have(self) -> None:
+		where = self.series('Subject: [PATCH 1/1] a\n\n' + patch_text(5, 'a'), 'Subject: [PATCH] b\n\n' + patch_text(15, 'b'))
+		with self.assertRaisesRegex(Error, '0002-change.patch has no number in its subject.*"series"'):
+			series.load(where)
+		(where / 'series').write_text('0001-change.patch\n0002-change.patch\n')
+		self.assertEqual(len(series.load(where)), 2)
+
 	def test_a_cover_letter_that_shows_a_diff(self) -> None:
 		box = self.thread(('[PATCH 0/1] words', patch_text(15, 'hack')), ('[PATCH 1/1] a', patch_text(5, 'a')))
 		self.assertEqual([p.name for p in series.load(box)], ['"[PATCH 1/1] a"'])
