@@ -19,8 +19,9 @@ defines()
 {
 	name=$1
 	shift
-	# A function, inline or not, or a macro; a value may come back.
-	grep -Eqs "^(static|extern|void|#[[:space:]]*define)[^;]*[[:space:]*]$name\(" "$@"
+	# A function, inline or not, whose type may be on the line before; or a macro,
+	# with arguments or without.
+	grep -Eqs "^([[:alpha:]_][^;]*[[:space:]*])?$name\(|^#[[:space:]]*define[[:space:]]+$name([[:space:](]|\$)" "$@"
 }
 
 for copy in memcpy_streaming memcpy_nt memcpy_nontemporal; do

@@ -196,10 +196,14 @@ class Prepare(Case):
 				'extern void *{}(void *d, const void *s, size_t n);',
 				'static __always_inline void {}(void *d, const void *s, size_t n)',
 				'static inline void *{}(void *d, const void *s, size_t n)', '#define {}(d, s, n) memcpy(d, s, n)',
-				'# define\t{}(d, s, n)\tmemcpy(d, s, n)'):
+				'# define\t{}(d, s, n)\tmemcpy(d, s, n)', '#define {} memcpy', '# define {}\tmemcpy',
+				'static __always_inline void\n{}(void *d, const void *s, size_t n)',
+				'__always_inline static void {}(void *d, const void *s, size_t n)'):
 			(kdir / 'include/linux/string.h').write_text(form.format('memcpy_nontemporal') + '\n')
 			self.assertEqual(source.features(kdir), '-DZD_COPY=memcpy_nontemporal -DZD_CONTRACT=nontemporal', form)
-		for no in ('\tmemcpy_nontemporal(d, s, n);', '/* memcpy_nontemporal() */', 'void memcpy_nontemporal2(void *d);'):
+		for no in ('\tmemcpy_nontemporal(d, s, n);', '/* memcpy_nontemporal() */', 'void memcpy_nontemporal2(void *d);',
+				'#define memcpy_nontemporal2 memcpy', '#ifndef memcpy_nontemporal', '#if !defined(memcpy_nontemporal)',
+				'#define other(d, s, n) memcpy_nontemporal(d, s, n)', 'EXPORT_SYMBOL(memcpy_nontemporal);'):
 			(kdir / 'include/linux/string.h').write_text(no + '\n')
 			self.assertEqual(source.features(kdir), '', no)
 
