@@ -33,6 +33,7 @@ static const struct {
 	{ "order 9, altmap",	9,	ZD_ON_DEVICE },
 	{ "order 0, early",	0,	ZD_FROM_BOOT },
 	{ "order 9, early",	9,	ZD_FROM_BOOT },
+	{ "order 9, early in part", 9,	ZD_FROM_BOOT_IN_PART },
 };
 
 /*
@@ -118,6 +119,8 @@ struct zd_range_args zd_case_args(const struct zd_case *c, unsigned long nr_page
 
 	if (c->memmap == ZD_FROM_BOOT)
 		args.memory = ZD_EARLY_MEMORY;
+	if (c->memmap == ZD_FROM_BOOT_IN_PART)
+		args.memory = ZD_MEMORY_UP_TO_EARLY;
 	if (c->memmap == ZD_ON_DEVICE) {
 		/* On x86 whole sections, or the struct pages are put in RAM. */
 		args.memory = ZD_REAL_MEMORY;

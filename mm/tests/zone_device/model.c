@@ -273,16 +273,16 @@ unsigned int zd_order(const struct zd_call *call)
 /*
  * Struct pages of a compound page that are memory of their own. In RAM, and
  * where they fill pages, all but the first two pages of them are one and the
- * same page, mapped again and again.
+ * same page, mapped again and again; unless they are there from boot.
  */
-static unsigned long zd_distinct(const struct zd_call *call)
+static unsigned long zd_distinct(const struct zd_call *call, unsigned long head_pfn)
 {
 	unsigned long nr = 1UL << zd_order(call);
 
 	if (!IS_ENABLED(CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP) ||
 	    !is_power_of_2(sizeof(struct page)) ||
 	    (call->pgmap->flags & PGMAP_ALTMAP_VALID) ||
-	    early_section(__pfn_to_section(call->start_pfn)))
+	    early_section(__pfn_to_section(head_pfn)))
 		return nr;
 	return min(nr, 2 * PAGE_SIZE / sizeof(struct page));
 }
@@ -299,15 +299,19 @@ unsigned long zd_next_written(const struct zd_call *call, unsigned long pfn)
 {
 	struct zd_page p = zd_page(call, pfn);
 
-	return p.index < zd_distinct(call) ? pfn : p.head_pfn + (1UL << p.order);
+	return p.index < zd_distinct(call, p.head_pfn) ? pfn : p.head_pfn + (1UL << p.order);
 }
 
 /** zd_nr_written() - how many struct pages @call is due to write */
 unsigned long zd_nr_written(const struct zd_call *call)
 {
-	unsigned long nr = zd_end_pfn(call) - zd_first_pfn(call);
+	unsigned long pfn = zd_first_pfn(call), nr = 0;
 
-	return (nr >> zd_order(call)) * zd_distinct(call);
+	if (!zd_order(call))
+		return zd_end_pfn(call) - pfn;
+	for (; pfn < zd_end_pfn(call); pfn += 1UL << zd_order(call))
+		nr += zd_distinct(call, pfn);
+	return nr;
 }
 
 /** zd_model_page() - what @call must make of the struct page of @pfn */

@@ -30,7 +30,8 @@ static const struct dev_pagemap_ops zd_pgmap_ops = {
 /* What is sought, and where it was found. */
 struct zd_room {
 	u64 size;
-	bool early;
+	bool starts_early;
+	bool ends_early;
 	phys_addr_t start;
 };
 
@@ -43,12 +44,12 @@ static bool zd_is_early(phys_addr_t addr)
 static int zd_take_first(struct resource *res, void *data)
 {
 	struct zd_room *room = data;
-	const u64 align = (room->early ? PAGES_PER_SUBSECTION : PAGES_PER_SECTION) * PAGE_SIZE;
+	const u64 align = (room->ends_early ? PAGES_PER_SUBSECTION : PAGES_PER_SECTION) * PAGE_SIZE;
 	phys_addr_t start = ALIGN(res->start, align);
 
 	for (; start + room->size - 1 <= res->end; start += align) {
-		if (zd_is_early(start) == room->early &&
-		    zd_is_early(start + room->size - 1) == room->early) {
+		if (zd_is_early(start) == room->starts_early &&
+		    zd_is_early(start + room->size - 1) == room->ends_early) {
 			room->start = start;
 			return 1;
 		}
@@ -98,14 +99,18 @@ static phys_addr_t zd_address_space(struct kunit *test, u64 size, u64 align)
 	return ALIGN(res->start, align ?: 1);
 }
 
-static phys_addr_t zd_real_memory(struct kunit *test, u64 size, bool early)
+static phys_addr_t zd_real_memory(struct kunit *test, u64 size, enum zd_memory memory)
 {
-	struct zd_room room = { .size = size, .early = early };
+	struct zd_room room = {
+		.size = size,
+		.starts_early = memory == ZD_EARLY_MEMORY,
+		.ends_early = memory != ZD_REAL_MEMORY,
+	};
 
 	walk_iomem_res_desc(IORES_DESC_PERSISTENT_MEMORY_LEGACY, IORESOURCE_MEM,
 			    0, -1, &room, zd_take_first);
 	if (!room.start)
-		zd_requires(test, early ?
+		zd_requires(test, room.ends_early ?
 			    "no memory set aside in a section that has RAM: boot with memmap=nn!ss" :
 			    "no memory set aside for the device: boot with memmap=nn!ss");
 	return room.start;
@@ -160,7 +165,7 @@ struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args 
 	if (args->memory == ZD_ADDRESS_SPACE)
 		start = zd_address_space(test, nr_ranges * stride, align);
 	else
-		start = zd_real_memory(test, size, args->memory == ZD_EARLY_MEMORY);
+		start = zd_real_memory(test, size, args->memory);
 	for (i = 0; i < nr_ranges; i++) {
 		pgmap->ranges[i].start = start + i * stride;
 		pgmap->ranges[i].end = pgmap->ranges[i].start + size - 1;

@@ -151,7 +151,7 @@ static void zd_expect_pageblocks(struct kunit *test, const struct zd_call *whole
 			   MIGRATE_MOVABLE : MIGRATE_RECLAIMABLE;
 
 		KUNIT_EXPECT_EQ_MSG(test, want, get_pageblock_migratetype(pfn_to_page(pfn)),
-				    "migratetype of the pageblock at pfn %#lx, call on [%#lx, %#lx), altmap up to %#lx",
+				    "migratetype of the pageblock at pfn %#lx, call on [%#lx, %#lx), to write from %#lx on",
 				    pfn, call->start_pfn, zd_end_pfn(call), zd_first_pfn(call));
 	}
 }

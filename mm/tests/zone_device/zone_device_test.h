@@ -45,6 +45,7 @@ enum zd_memory {
 	ZD_ADDRESS_SPACE,	/* unused physical addresses with nothing behind */
 	ZD_REAL_MEMORY,		/* memory set aside by memmap=nn!ss */
 	ZD_EARLY_MEMORY,	/* such memory in a section that has RAM, too */
+	ZD_MEMORY_UP_TO_EARLY,	/* such memory that ends in such a section */
 };
 
 /**
@@ -74,6 +75,7 @@ enum zd_memmap {
 	ZD_IN_RAM_FULL,		/* in RAM, none of them shared */
 	ZD_ON_DEVICE,		/* in the first pages of the device memory */
 	ZD_FROM_BOOT,		/* in a section that was there at boot */
+	ZD_FROM_BOOT_IN_PART,	/* the last of them only, the first in RAM */
 };
 
 /**

@@ -8,7 +8,8 @@
 
 static bool zd_is_kind(const struct zd_case *c)
 {
-	return (c->order == 0 || c->order == 9) && c->memmap != ZD_FROM_BOOT;
+	return (c->order == 0 || c->order == 9) && c->memmap != ZD_FROM_BOOT &&
+	       c->memmap != ZD_FROM_BOOT_IN_PART;
 }
 
 /** zd_next_kind() - the kinds, one after the other, as a test's parameters */
