@@ -270,6 +270,16 @@ unsigned int zd_order(const struct zd_call *call)
 	return call->pgmap->vmemmap_shift;
 }
 
+/* With powerpc's other MMU none are shared. */
+static bool zd_maps_by_hash(void)
+{
+#ifdef CONFIG_PPC64
+	return !radix_enabled();
+#else
+	return false;
+#endif
+}
+
 /*
  * Struct pages of a compound page that are memory of their own. In RAM, and
  * where they fill pages, all but the first two pages of them are one and the
@@ -279,7 +289,7 @@ static unsigned long zd_distinct(const struct zd_call *call, unsigned long head_
 {
 	unsigned long nr = 1UL << zd_order(call);
 
-	if (!IS_ENABLED(CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP) ||
+	if (!IS_ENABLED(CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP) || zd_maps_by_hash() ||
 	    !is_power_of_2(sizeof(struct page)) ||
 	    (call->pgmap->flags & PGMAP_ALTMAP_VALID) ||
 	    early_section(__pfn_to_section(head_pfn)))
