@@ -3,8 +3,6 @@
  * The kinds of device memory, each type in each shape, and parts of what is
  * mapped. A new type, order or place of the memmap is a line in one of the tables.
  */
-#include <linux/sizes.h>
-
 #include "zone_device_test.h"
 
 static const struct {
@@ -113,8 +111,8 @@ struct zd_range_args zd_case_args(const struct zd_case *c, unsigned long nr_page
 	struct zd_range_args args = {
 		.type = c->type,
 		.order = c->memmap == ZD_IN_RAM_FULL ? 0 : c->order,
-		/* Two compound pages, and no fewer pages than a template is worth. */
-		.nr_pages = nr_pages ?: max(2UL << c->order, 4 * SZ_1M / PAGE_SIZE),
+		/* At least two compound pages. */
+		.nr_pages = nr_pages ?: max(2UL << c->order, ZD_FEW_PAGES),
 	};
 
 	if (c->memmap == ZD_FROM_BOOT)
@@ -152,24 +150,23 @@ struct zd_call zd_map_case(struct kunit *test, const struct zd_case *c, unsigned
 	return zd_call_for(pgmap, 0);
 }
 
-static const unsigned long zd_part_sizes[] = {
-	0, 1, 2, 63, 64, 65, 511, 512, 513,
-	PAGES_PER_SECTION - 1, PAGES_PER_SECTION, PAGES_PER_SECTION + 1,
-};
-
-static const unsigned long zd_part_offsets[] = { 0, 1, 63, 511 };
-
 /** zd_next_part() - calls on parts of what is mapped, as a test's parameters */
 const void *zd_next_part(struct kunit *test, const void *prev, char *desc)
 {
-	static struct zd_part parts[ARRAY_SIZE(zd_part_sizes) * ARRAY_SIZE(zd_part_offsets)];
+	const unsigned long sizes[] = {
+		0, 1, 2, 63, 64, 65,
+		pageblock_nr_pages - 1, pageblock_nr_pages, pageblock_nr_pages + 1,
+		PAGES_PER_SECTION - 1, PAGES_PER_SECTION, PAGES_PER_SECTION + 1,
+	};
+	const unsigned long offsets[] = { 0, 1, 63, pageblock_nr_pages - 1 };
+	static struct zd_part parts[ARRAY_SIZE(sizes) * ARRAY_SIZE(offsets)];
 	struct zd_part *part = prev ? (struct zd_part *)prev + 1 : parts;
 	unsigned int i = part - parts;
 
 	if (i == ARRAY_SIZE(parts))
 		return NULL;
-	part->nr_pages = zd_part_sizes[i / ARRAY_SIZE(zd_part_offsets)];
-	part->offset = zd_part_offsets[i % ARRAY_SIZE(zd_part_offsets)];
+	part->nr_pages = sizes[i / ARRAY_SIZE(offsets)];
+	part->offset = offsets[i % ARRAY_SIZE(offsets)];
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%lu pages at %lu", part->nr_pages, part->offset);
 	return part;
 }
@@ -177,14 +174,19 @@ const void *zd_next_part(struct kunit *test, const void *prev, char *desc)
 /** zd_map_part() - map memory with room on both sides; the call for the part */
 struct zd_call zd_map_part(struct kunit *test, const struct zd_part *part)
 {
-	const struct zd_range_args args = {
+	struct zd_range_args args = {
 		.type = MEMORY_DEVICE_FS_DAX,
-		.nr_pages = 2 * PAGES_PER_SECTION + 2 * PAGES_PER_SUBSECTION,
 	};
-	struct zd_call call = zd_call_for(zd_map(test, &args), 0);
-
 	/* The last pages of a section, so that most parts cross into the next. */
-	call.start_pfn += PAGES_PER_SECTION - 512 + part->offset;
+	unsigned long first = PAGES_PER_SECTION - pageblock_nr_pages;
+	struct zd_call call;
+
+	/* A section may be a single pageblock, and have no room for guards before. */
+	if (first < ZD_GUARD_PAGES)
+		first += PAGES_PER_SECTION;
+	args.nr_pages = first + pageblock_nr_pages + PAGES_PER_SECTION + ZD_FEW_PAGES;
+	call = zd_call_for(zd_map(test, &args), 0);
+	call.start_pfn += first + part->offset;
 	call.nr_pages = part->nr_pages;
 	return call;
 }

@@ -7,7 +7,6 @@
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
-#include <linux/sizes.h>
 #include <linux/stringify.h>
 
 #include "zone_device_test.h"
@@ -86,8 +85,8 @@ static void zd_concurrent_test(struct kunit *test)
 {
 	static const struct zd_range_args args[] = {
 		/* Long enough for a host that shares its CPUs out. */
-		{ MEMORY_DEVICE_GENERIC, 2, .nr_pages = 64 * SZ_1M / PAGE_SIZE },
-		{ MEMORY_DEVICE_PRIVATE, 1, .nr_pages = 64 * SZ_1M / PAGE_SIZE },
+		{ MEMORY_DEVICE_GENERIC, 2, .nr_pages = 16 * ZD_FEW_PAGES },
+		{ MEMORY_DEVICE_PRIVATE, 1, .nr_pages = 16 * ZD_FEW_PAGES },
 	};
 	struct zd_racer *racers = kunit_kcalloc(test, 2, sizeof(*racers), GFP_KERNEL);
 	struct zd_race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
@@ -181,12 +180,11 @@ static noinline void zd_hand_over(struct zd_parcel *parcel)
 
 static const struct zd_parcel_kind {
 	const char *name;
-	/* In pages behind the start of a pageblock. */
-	unsigned long offset;
-	unsigned long nr_pages;
+	/* Half a pageblock long, and so many quarters of one behind its start. */
+	unsigned int quarters;
 } zd_parcels[] = {
-	{ "a pageblock starts in it",	  0, 256 },
-	{ "no pageblock starts in it",	128, 256 },
+	{ "a pageblock starts in it",	0 },
+	{ "no pageblock starts in it",	1 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(zd_parcels, zd_parcels, name);
@@ -213,8 +211,9 @@ static void zd_handover_test(struct kunit *test)
 	parcel = kunit_kzalloc(test, sizeof(*parcel), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, parcel);
 	parcel->call = zd_call_for(zd_map(test, &args), 0);
-	parcel->call.start_pfn = pageblock_align(parcel->call.start_pfn) + kind->offset;
-	parcel->call.nr_pages = kind->nr_pages;
+	parcel->call.start_pfn = pageblock_align(parcel->call.start_pfn) +
+				 kind->quarters * pageblock_nr_pages / 4;
+	parcel->call.nr_pages = pageblock_nr_pages / 2;
 
 	migrate_disable();
 	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());

@@ -9,7 +9,6 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
-#include <linux/sizes.h>
 #include <linux/static_call.h>
 
 #include "zone_device_test.h"
@@ -88,7 +87,7 @@ static void zd_toggle_test(struct kunit *test)
 {
 	const struct zd_range_args args = {
 		.type = MEMORY_DEVICE_GENERIC,
-		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+		.nr_pages = ZD_FEW_PAGES,
 	};
 	struct zd_call call = zd_call_for(zd_map(test, &args), 0);
 	unsigned int built = 0, copied = 0;
@@ -143,7 +142,7 @@ static void zd_altmap_behind_test(struct kunit *test)
 	static const unsigned long behind[] = { 1, 2, ZD_GUARD_PAGES };
 	const struct zd_range_args args = {
 		.type = MEMORY_DEVICE_FS_DAX,
-		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+		.nr_pages = ZD_FEW_PAGES,
 	};
 	struct dev_pagemap *pgmap = zd_map(test, &args);
 	struct dev_pagemap *clone = zd_clone_pgmap(test, pgmap, args.type, 0);
@@ -258,7 +257,7 @@ static void zd_returns_early_test(struct kunit *test)
 {
 	const struct zd_range_args args = {
 		.type = MEMORY_DEVICE_PRIVATE,
-		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+		.nr_pages = ZD_FEW_PAGES,
 	};
 	struct zd_call call = zd_call_for(zd_map(test, &args), 0);
 	long calls;

@@ -88,12 +88,26 @@ static void zd_unmap(void *data)
 	memunmap_pages(pgmap);
 }
 
+/* What is in use of the addresses that this arch can map: the tree, cut off there. */
+static struct resource zd_mappable(void)
+{
+	const struct range range = mhp_get_pluggable_range(true);
+	struct resource window = iomem_resource;
+
+	/* The search is for the last room, and ends with a section if this does. */
+	window.start = max_t(u64, window.start, range.start);
+	window.end = min_t(u64, window.end, range.end);
+	window.end = ALIGN_DOWN(window.end + 1, 1ULL << PA_SECTION_SHIFT) - 1;
+	return window;
+}
+
 static phys_addr_t zd_address_space(struct kunit *test, u64 size, u64 align)
 {
+	struct resource window = zd_mappable();
 	struct resource *res;
 
 	/* Aligned to a section by itself; more takes room to choose from. */
-	res = request_free_mem_region(&iomem_resource, size + align, "kunit");
+	res = request_free_mem_region(&window, size + align, "kunit");
 	zd_requires(test, IS_ERR(res) ? "too few physical addresses that nothing uses" : NULL);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, zd_release_region, res));
 	return ALIGN(res->start, align ?: 1);
@@ -137,6 +151,8 @@ static const char *zd_memory_lacks(const struct zd_range_args *args)
  */
 struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args *args)
 {
+	static_assert(ZD_FEW_PAGES % PAGES_PER_SUBSECTION == 0);
+	static_assert(ZD_FEW_PAGES * sizeof(struct page) % PAGE_SIZE == 0);
 	int nr_ranges = args->nr_ranges ?: 1;
 	u64 size = (u64)args->nr_pages * PAGE_SIZE;
 	u64 align = (u64)PAGE_SIZE << args->order;

@@ -10,7 +10,6 @@
  */
 #include <linux/mm.h>
 #include <linux/page-isolation.h>
-#include <linux/sizes.h>
 
 #include "zone_device_test.h"
 
@@ -85,7 +84,7 @@ static void zd_one_compound_test(struct kunit *test)
 	static const unsigned int orders[] = { 1, 2, 9 };
 	const struct zd_range_args args = {
 		.type = MEMORY_DEVICE_GENERIC,
-		.nr_pages = 8 * SZ_1M / PAGE_SIZE,
+		.nr_pages = 2 * ZD_FEW_PAGES,
 	};
 	struct dev_pagemap *pgmap = zd_map(test, &args);
 	int i;
@@ -111,7 +110,7 @@ static void zd_altmap_whole_test(struct kunit *test)
 {
 	const struct zd_range_args args = {
 		.type = MEMORY_DEVICE_FS_DAX,
-		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+		.nr_pages = ZD_FEW_PAGES,
 	};
 	struct dev_pagemap *pgmap = zd_map(test, &args);
 	struct dev_pagemap *clone = zd_clone_pgmap(test, pgmap, args.type, 0);
@@ -201,7 +200,7 @@ static void zd_ranges_test(struct kunit *test)
 	const struct zd_range_args args = {
 		.type = MEMORY_DEVICE_GENERIC,
 		.order = 2,
-		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+		.nr_pages = ZD_FEW_PAGES,
 		.nr_ranges = 3,
 	};
 	struct dev_pagemap *pgmap = zd_map(test, &args);
@@ -226,7 +225,7 @@ static void zd_node_test(struct kunit *test)
 {
 	struct zd_range_args args = {
 		.type = MEMORY_DEVICE_PRIVATE,
-		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+		.nr_pages = ZD_FEW_PAGES,
 	};
 	int other = zd_other_node(), i;
 
@@ -266,7 +265,7 @@ static void zd_again_test(struct kunit *test)
 	};
 	const struct zd_range_args args = {
 		.type = MEMORY_DEVICE_FS_DAX,
-		.nr_pages = 4 * SZ_1M / PAGE_SIZE,
+		.nr_pages = ZD_FEW_PAGES,
 	};
 	struct dev_pagemap *pgmap = zd_map(test, &args);
 	int other = zd_other_node(), i;

@@ -17,6 +17,12 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 
+/*
+ * As many pages as show what a call does: more than a template is worth, and
+ * whole subsections of any arch, whose struct pages fill whole pages.
+ */
+#define ZD_FEW_PAGES		1024UL
+
 /* Struct pages on each side of a call's that nothing may write to. */
 #define ZD_GUARD_PAGES		64
 
@@ -43,7 +49,7 @@ struct zd_call {
 
 enum zd_memory {
 	ZD_ADDRESS_SPACE,	/* unused physical addresses with nothing behind */
-	ZD_REAL_MEMORY,		/* memory set aside by memmap=nn!ss */
+	ZD_REAL_MEMORY,		/* memory set aside for it at boot */
 	ZD_EARLY_MEMORY,	/* such memory in a section that has RAM, too */
 	ZD_MEMORY_UP_TO_EARLY,	/* such memory that ends in such a section */
 };
@@ -93,7 +99,7 @@ struct zd_case {
 /**
  * struct zd_part - a call on a part of what is mapped
  * @nr_pages: so many pages
- * @offset: so far into the last pageblock of a section
+ * @offset: so far behind the start of the last pageblock of a section
  */
 struct zd_part {
 	unsigned long nr_pages;
