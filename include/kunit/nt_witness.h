@@ -103,7 +103,7 @@ static inline const char *nt_witness_lacks(void)
 	if (IS_ENABLED(CONFIG_UML))
 		return "UML has no non-temporal stores to observe";
 	if (!IS_ENABLED(CONFIG_X86_64))
-		return "non-temporal stores can be observed on x86_64 only";
+		return "nt_insn.c knows the non-temporal stores of x86_64 alone";
 	if (!IS_ENABLED(CONFIG_KPROBES))
 		return "observing non-temporal stores needs CONFIG_KPROBES";
 	return "observing non-temporal stores needs CONFIG_NT_WITNESS";

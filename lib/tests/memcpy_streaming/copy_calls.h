@@ -9,8 +9,9 @@
 
 /*
  * The names of the copy under test and of its drain are bound here and nowhere
- * else. ZD_COPY and ZD_DRAIN come from the build, which reads them in the tree;
- * without them the stubs keep the cases compiling, which skip before a call.
+ * else. ZD_COPY, ZD_DRAIN and ZD_STREAMS come from the build, which reads them in
+ * the tree; without them the stubs keep the cases compiling, which skip before a
+ * call.
  */
 #ifdef ZD_COPY
 #define stream_copy		ZD_COPY
@@ -30,8 +31,8 @@
 #define LACKS_STREAM_DRAIN	"no drain for the streaming copy in this tree"
 #endif
 
-/* Elsewhere, UML included, the copy is memcpy() and the drain is nothing. */
-#if IS_ENABLED(CONFIG_X86_64) && !IS_ENABLED(CONFIG_UML)
+/* An arch without a copy of its own has memcpy(), and a drain that is nothing. */
+#ifdef ZD_STREAMS
 #define STREAMS_HERE		true
 #define STREAM_DRAIN_CODE	"one sfence"
 #else

@@ -179,9 +179,13 @@ def _hook(path: Path, line: str) -> None:
 def _bind(path: Path, bound: str, copy: str) -> None:
 	"""The names instead of the script that finds them."""
 	text, changed = re.subn(r'# What the tree under test has.*\nccflags-y \+= .*features\.sh.*\n',
-		f'# A tree without {copy}() has nothing of it to test.\n'
+		f'# A tree without {copy}() has nothing of it to test, and only some architectures\n'
+		'# have one of their own.\n'
 		f'has-copy := $(shell grep -sw {copy} $(srctree)/include/linux/string.h)\n'
-		'ccflags-y += $(if $(has-copy),' + ' \\\n\t'.join(bound.split()) + ')\n', path.read_text())
+		'asm-string := $(addprefix $(srctree)/arch/$(SRCARCH)/include/asm/,string.h string_$(BITS).h)\n'
+		f'streams := $(shell grep -sw {copy} $(asm-string))\n'
+		'ccflags-y += $(if $(has-copy),' + ' \\\n\t'.join(bound.split()) + ')\n'
+		'ccflags-y += $(if $(has-copy),$(if $(streams),-DZD_STREAMS))\n', path.read_text())
 	if not changed:
 		raise Error(f'{MAKEFILE} does not say by which script it finds names')
 	path.write_text(text)

@@ -86,13 +86,19 @@ class Post(Case):
 		show.write_text(f'cc-option =\ninclude {post.MAKEFILE}\nall:\n\t@echo "flags:$(ccflags-y)"\n')
 
 		def flags() -> str:
-			return subprocess.run(['make', '-s', '-f', 'show.mk', 'srctree=.'], cwd=self.kdir, check=True,
-				stdout=subprocess.PIPE).stdout.decode().strip()
+			return subprocess.run(['make', '-s', '-f', 'show.mk', 'srctree=.', 'SRCARCH=x86', 'BITS=64'],
+				cwd=self.kdir, check=True, stdout=subprocess.PIPE).stdout.decode().strip()
 		self.assertEqual(flags(), 'flags:')
 		with open(self.kdir / 'include/linux/string.h', 'a') as header:
 			header.write('void memcpy_streaming(void);\n')
 		self.assertEqual(flags(), 'flags:-DZD_COPY=memcpy_streaming -DZD_DRAIN=memcpy_streaming_drain '
 			'-DZD_CONTRACT=streaming')
+		asm = self.kdir / 'arch/x86/include/asm'
+		asm.mkdir(parents=True, exist_ok=True)
+		(asm / 'string_32.h').write_text('void memcpy_streaming(void);\n')
+		self.assertNotIn('ZD_STREAMS', flags())
+		(asm / 'string_64.h').write_text('void memcpy_streaming(void);\n')
+		self.assertIn('-DZD_CONTRACT=streaming -DZD_STREAMS', flags())
 
 	def test_maintainers(self) -> None:
 		self.git_am(*self.posted_with('memcpy_streaming'))

@@ -207,6 +207,18 @@ class Prepare(Case):
 			(kdir / 'include/linux/string.h').write_text(no + '\n')
 			self.assertEqual(source.features(kdir), '', no)
 
+	def test_an_architecture_with_a_copy_of_its_own(self) -> None:
+		kdir = self.kernel()
+		copy = 'static inline void memcpy_nt(void *d, const void *s, size_t n)\n'
+		(kdir / 'include/linux/string.h').write_text(copy)
+		asm = kdir / 'arch/x86/include/asm'
+		asm.mkdir(parents=True, exist_ok=True)
+		(asm / 'string_64.h').write_text(copy)
+		for arch, streams in (((), False), (('x86', '64'), True), (('x86', '32'), False), (('x86',), False),
+				(('um', '64'), False), (('arm64',), False)):
+			flags = subprocess.run(['sh', source.FEATURES, kdir, *arch], check=True, text=True,
+				stdout=subprocess.PIPE).stdout
+			self.assertEqual('-DZD_STREAMS' in flags, streams, arch)
 
 
 if __name__ == '__main__':
