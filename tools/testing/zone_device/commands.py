@@ -53,6 +53,14 @@ def _alone(check: Check, given: Options, more: Sequence[packages.Need] = ()) -> 
 	return _conclude(judge.run([Job(check, main, request.plan(given), _again(check.name, given))], given.fresh), given)
 
 
+def _instrument(check: Check, given: Options) -> int:
+	"""One that looks into guests: there, or on the targets that are named."""
+	targets = _targets(given, given.targets or [MAIN.name])
+	packages.ensure(target.needs(targets))
+	return _conclude(judge.run([Job(check, t, _plan(given), f'{_again(check.name, given)} TARGETS={t.name}')
+		for t in targets], given.fresh), given)
+
+
 def _suites(given: Options, wanted: Plan, targets: Sequence[target.Target], filter: str = '') -> List[Job]:
 	again = _again('kunit', given) + (f' FILTER={filter!r}' if filter else '')
 	return [Job(Kunit(filter), t, wanted, f'{again} TARGETS={t.name}') for t in targets]
@@ -92,11 +100,11 @@ def _each_of_ours(given: Options, wanted: Plan) -> List[Tuple[Plan, str, str]]:
 
 
 def order(given: Options) -> int:
-	return _alone(Order(given.filter, given.functions, given.starts), given)
+	return _instrument(Order(given.filter, given.functions, given.starts), given)
 
 
 def cost_(given: Options) -> int:
-	return _alone(Cost(_ours(given)), given)
+	return _instrument(Cost(_ours(given)), given)
 
 
 def cost_budget(given: Options) -> int:

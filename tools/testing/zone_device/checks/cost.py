@@ -179,6 +179,8 @@ class Cost(Check):
 		return [self.ours]
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
+		if plugin.lacks(target.arch):
+			return Outcome(self.name, target.name, unknown=plugin.lacks(target.arch))
 		tables = tables_of(tree, target)
 		outcome = Outcome(self.name, target.name, said=show(tables))
 		for table in tables:

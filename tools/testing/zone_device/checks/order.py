@@ -155,9 +155,12 @@ class Order(Check):
 		return [*self._asked]
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
+		outcome = Outcome(self.name, target.name, contract=tree.contract, partial=tree.partial)
+		outcome.unknown = plugin.lacks(target.arch)
+		if outcome.unknown:
+			return outcome
 		build.build(tree, target)
 		kernel = plugin.load(tree, target)
-		outcome = Outcome(self.name, target.name, contract=tree.contract, partial=tree.partial)
 		for part in self.parts:
 			if part.needs not in tree.features:
 				outcome.skipped += 1

@@ -80,10 +80,14 @@ def memmap(kernel: Kernel) -> Tuple[int, int]:
 	return kernel.value('vmemmap_base'), kernel.value('zd_note_page_size')
 
 
+def lacks(arch: Arch) -> str:
+	"""Why nothing can be judged there by what the plugin sees, or ''."""
+	return '' if arch.entries else f'the QEMU plugin does not know {arch.name}: it takes its calls, returns and ' \
+		f'streaming stores in plugin/insn.c, and its entries into the kernel in arch/{arch.name}.py'
+
+
 def _stubs(kernel: Kernel, arch: Arch) -> List[int]:
 	"""Where the CPU enters the kernel for interrupts and exceptions."""
-	if not arch.entries:
-		raise Error(f'the plugin cannot follow calls on {arch.name}')
 	found = [s.addr for s in kernel.matching(arch.entries)]
 	for name in arch.entry_tables:
 		table = kernel.need(name)
