@@ -57,7 +57,7 @@ def _instrument(check: Check, given: Options) -> int:
 	"""One that looks into guests: there, or on the targets that are named."""
 	targets = _targets(given, given.targets or [MAIN.name])
 	packages.ensure(target.needs(targets))
-	return _conclude(judge.run([Job(check, t, _plan(given), f'{_again(check.name, given)} TARGETS={t.name}')
+	return _conclude(judge.run([Job(check, t, request.plan(given), f'{_again(check.name, given)} TARGETS={t.name}')
 		for t in targets], given.fresh), given)
 
 

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: features.sh SRCTREE [SRCARCH [BITS]]
+# usage: features.sh SRCTREE [SRCARCH]
 #
 # Says, as compiler flags on one line, what a kernel tree has of the series:
 # its streaming copy, its drain, and the contract of the revision that is known
 # by them; see lib/tests/memcpy_streaming/promise.c. ZD_STREAMS is among them if
-# the architecture, as the kernel's Makefile has it, has that copy of its own:
-# else it is the generic one, which is memcpy(). Nothing for a tree without a
+# the architecture, as the kernel's Makefile has it, has that copy of its own, in
+# whatever file: else it is the generic one, memcpy(). Nothing for a tree without a
 # copy. The only place that knows the names which the copy has had from one
 # revision to the next: add a new one here.
 
@@ -37,8 +37,7 @@ for copy in memcpy_streaming memcpy_nt memcpy_nontemporal; do
 		[ $copy = memcpy_nontemporal ] && contract=nontemporal
 	fi
 	flags="$flags -DZD_CONTRACT=$contract"
-	asm=$tree/arch/$2/include/asm
-	[ -n "$2" ] && defines $copy "$asm/string.h" "$asm/string_$3.h" && flags="$flags -DZD_STREAMS"
+	[ -n "$2" ] && grep -rqsw --include='*.[chS]' $copy "$tree/arch/$2" && flags="$flags -DZD_STREAMS"
 	break
 done
 

@@ -86,7 +86,7 @@ class Post(Case):
 		show.write_text(f'cc-option =\ninclude {post.MAKEFILE}\nall:\n\t@echo "flags:$(ccflags-y)"\n')
 
 		def flags() -> str:
-			return subprocess.run(['make', '-s', '-f', 'show.mk', 'srctree=.', 'SRCARCH=x86', 'BITS=64'],
+			return subprocess.run(['make', '-s', '-f', 'show.mk', 'srctree=.', 'SRCARCH=x86'],
 				cwd=self.kdir, check=True, stdout=subprocess.PIPE).stdout.decode().strip()
 		self.assertEqual(flags(), 'flags:')
 		with open(self.kdir / 'include/linux/string.h', 'a') as header:
@@ -95,7 +95,7 @@ class Post(Case):
 			'-DZD_CONTRACT=streaming')
 		asm = self.kdir / 'arch/x86/include/asm'
 		asm.mkdir(parents=True, exist_ok=True)
-		(asm / 'string_32.h').write_text('void memcpy_streaming(void);\n')
+		(asm / 'string_64.h').write_text('void memcpy_streaming_more(void);\n')
 		self.assertNotIn('ZD_STREAMS', flags())
 		(asm / 'string_64.h').write_text('void memcpy_streaming(void);\n')
 		self.assertIn('-DZD_CONTRACT=streaming -DZD_STREAMS', flags())
