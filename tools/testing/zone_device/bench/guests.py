@@ -110,8 +110,8 @@ def kinds(prepared: Tree, target: Target, size: int, rounds: int, watcher: Watch
 	What is on the device is set aside from the guest's memory above 4 GiB; of
 	it, nothing but struct pages is ever touched."""
 	ram = 3 * GIB + size + size // 64 + GIB >> 20
-	kernel = [*more, f'memmap={size >> 20}M!4G', f'zone_device_init.bench_mib={size >> 20}',
-		f'zone_device_init.bench_rounds={rounds}']
+	kernel = [*more, f'memmap={size >> 20}M!4G', f'zone_device_probes.bench_mib={size >> 20}',
+		f'zone_device_probes.bench_rounds={rounds}']
 	return _judged(boot.boot(prepared, target, filter='zone_device_bench.*', kernel_args=kernel,
 		qemu_args=['-object', f'memory-backend-ram,id=ram,size={ram}M,reserve=off',
 			'-machine', 'memory-backend=ram', '-m', f'{ram}M'], status=watcher.look), watcher)
