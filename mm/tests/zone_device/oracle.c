@@ -41,6 +41,8 @@ static int zd_report(struct kunit *test, const struct zd_call *call,
 				   zd_order(call), name, start,
 				   zd_load((void *)want + start, size),
 				   zd_load((void *)seen + start, size), oracle);
+			if (!strcmp(name, "flags"))
+				kunit_err(test, "expected %pGp, seen %pGp\n", want, seen);
 			if (++reports == ZD_REPORTS)
 				return reports;
 		}
