@@ -28,6 +28,9 @@ struct zd_race {
 	atomic_t overlaps;
 };
 
+/* Calls in a round: they must last longer than a time slice of a busy host. */
+#define ZD_TURNS	16
+
 struct zd_racer {
 	struct zd_race *race;
 	struct zd_call call;
@@ -47,6 +50,7 @@ static int zd_race(void *data)
 	const struct zd_racer *racer = data;
 	struct zd_race *race = racer->race;
 	unsigned long round = 0;
+	unsigned int turn;
 
 	while (!kthread_should_stop()) {
 		/* Pairs with the release in zd_concurrent_test(). */
@@ -60,7 +64,8 @@ static int zd_race(void *data)
 		/* Counted, as a clock may be too coarse to tell. */
 		if (atomic_inc_return(&race->inside) == 2)
 			atomic_inc(&race->overlaps);
-		zd_init(&racer->call);
+		for (turn = 0; turn < ZD_TURNS; turn++)
+			zd_init(&racer->call);
 		atomic_dec(&race->inside);
 		atomic_inc(&race->done);
 	}

@@ -43,6 +43,11 @@ class Posted(Kunit):
 
 	name = 'posted'
 
+	def run(self, tree: Tree, target: Target) -> Outcome:
+		outcome = super().run(tree, target)
+		outcome.check = self.name
+		return outcome
+
 
 def must_be_same(outcomes: Sequence[Outcome]) -> None:
 	"""What is posted has the same tests with the same results as what is not."""
