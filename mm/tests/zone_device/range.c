@@ -4,13 +4,45 @@
  * the struct pages under test are those of a real vmemmap.
  */
 #include <kunit/resource.h>
+#include <linux/init.h>
 #include <linux/ioport.h>
+#include <linux/kernel.h>
 #include <linux/memory_hotplug.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
 #include "zone_device_test.h"
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX	"zone_device."
+
+static char *memory;
+module_param(memory, charp, 0444);
+MODULE_PARM_DESC(memory, "Memory set aside for the tests, nn!ss as in x86's memmap=, that mem= has cut off");
+
+/* Make what memmap= makes on x86: an entry among the addresses in use. */
+static int __init zd_set_aside(void)
+{
+	static struct resource res = {
+		.name = "zone_device.memory",
+		.flags = IORESOURCE_MEM,
+		.desc = IORES_DESC_PERSISTENT_MEMORY_LEGACY,
+	};
+	char *rest;
+	u64 size;
+
+	if (!memory)
+		return 0;
+	size = memparse(memory, &rest);
+	if (*rest != '!' || !size)
+		return -EINVAL;
+	res.start = memparse(rest + 1, NULL);
+	res.end = res.start + size - 1;
+	return insert_resource(&iomem_resource, &res);
+}
+late_initcall(zd_set_aside);
 
 static void zd_folio_free(struct folio *folio)
 {
@@ -113,6 +145,13 @@ static phys_addr_t zd_address_space(struct kunit *test, u64 size, u64 align)
 	return ALIGN(res->start, align ?: 1);
 }
 
+#ifdef CONFIG_X86
+#define ZD_NO_MEMORY(where)	"no memory set aside " where ": boot with memmap=nn!ss"
+#else
+#define ZD_NO_MEMORY(where)	"no memory set aside " where \
+				": boot with mem= and what it leaves as zone_device.memory=nn!ss"
+#endif
+
 static phys_addr_t zd_real_memory(struct kunit *test, u64 size, enum zd_memory memory)
 {
 	struct zd_room room = {
@@ -124,9 +163,8 @@ static phys_addr_t zd_real_memory(struct kunit *test, u64 size, enum zd_memory m
 	walk_iomem_res_desc(IORES_DESC_PERSISTENT_MEMORY_LEGACY, IORESOURCE_MEM,
 			    0, -1, &room, zd_take_first);
 	if (!room.start)
-		zd_requires(test, room.ends_early ?
-			    "no memory set aside in a section that has RAM: boot with memmap=nn!ss" :
-			    "no memory set aside for the device: boot with memmap=nn!ss");
+		zd_requires(test, room.ends_early ? ZD_NO_MEMORY("in a section that has RAM") :
+					   ZD_NO_MEMORY("for the device"));
 	return room.start;
 }
 

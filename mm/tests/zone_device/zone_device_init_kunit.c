@@ -229,8 +229,9 @@ static void zd_node_test(struct kunit *test)
 	};
 	int other = zd_other_node(), i;
 
-	zd_requires(test, other == NUMA_NO_NODE ?
-			  "needs two NUMA nodes: boot with numa=fake=2" : NULL);
+	zd_requires(test, other != NUMA_NO_NODE ? NULL : IS_ENABLED(CONFIG_NUMA_EMU) ?
+		    "needs two NUMA nodes: boot with numa=fake=2" :
+		    "needs two NUMA nodes, and this kernel has no CONFIG_NUMA_EMU to emulate them");
 	for (i = 0; i < 2; i++) {
 		struct zd_call call;
 
