@@ -129,7 +129,7 @@ class Options:
 	range: str = _variable(TEXT, 'a..b', 'commits of the repository KDIR= as the series, on the one before')
 	series_upto: Optional[int] = _variable(COUNT_FROM_ZERO, 'n', 'apply the first n patches only')
 	contract: str = _variable(CONTRACT, 'name', 'whose promises are judged: base, streaming, nontemporal')
-	targets: Tuple[str, ...] = _variable(SOME, '"..."', 'default: uml x86_64; also x86_64-pointer x86_64-kasan')
+	targets: Tuple[str, ...] = _variable(SOME, '"..."', 'default: uml x86_64; also arm64 x86_64-pointer x86_64-kasan')
 	filter: str = _variable(TEXT, 'glob', 'run the tests that match, as kunit.py has it: suite.test')
 	mutants: Tuple[str, ...] = _variable(SOME, '"..."', 'only the mutants whose names match')
 	functions: Tuple[str, ...] = _variable(SOME, '"..."', 'make order: look into these functions instead')

@@ -20,6 +20,8 @@ class Arch:
 	qemu: str = ''
 	# Added to the arguments in the kernel's own qemu_configs/NAME.py; say why.
 	qemu_args: Tuple[str, ...] = ()
+	# More for the kernel's command line; say why.
+	kernel_args: Tuple[str, ...] = ()
 	cross_compile: str = ''
 	# Sources of its own that the copy to the memmap may be in.
 	copy_sources: Tuple[str, ...] = ()

@@ -58,6 +58,7 @@ def machine(tree: Tree, arch: Arch) -> Machine:
 	try:
 		values = json.loads(lines[-1])
 		values['extra_qemu_params'] += arch.qemu_args
+		values['kernel_command_line'] = ' '.join([values['kernel_command_line'], *arch.kernel_args])
 		return Machine(**{f.name: values[f.name] for f in fields(Machine) if f.name in values})
 	except (ValueError, TypeError, KeyError):
 		# A traceback ends with the reason; what just exits begins with it.

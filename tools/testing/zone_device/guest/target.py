@@ -64,19 +64,20 @@ class Target:
 		return options
 
 
-_X86, _UM = ARCHES['x86_64'], ARCHES['um']
+_X86, _MM, _BOTH = ARCHES['x86_64'], ('mm/tests',), ('mm/tests', 'lib/tests')
 
 TARGETS: Dict[str, Target] = {t.name: t for t in [
-	Target('uml', _UM, ('lib/tests',), ('uml',)),
-	Target('x86_64', _X86, ('mm/tests', 'lib/tests'), ('x86_64',)),
-	Target('x86_64-kasan', _X86, ('mm/tests',), ('x86_64', 'kasan'), 900),
-	Target('x86_64-bench', _X86, ('mm/tests',), ('x86_64', 'bench'), 1800),
-	Target('x86_64-pointer', _X86, ('mm/tests',), ('x86_64', 'pointer')),
+	Target('uml', ARCHES['um'], ('lib/tests',), ('uml',)),
+	Target('x86_64', _X86, _BOTH, ('small', 'x86_64')),
+	Target('x86_64-kasan', _X86, _MM, ('small', 'x86_64', 'kasan'), 900),
+	Target('x86_64-bench', _X86, _MM, ('small', 'x86_64', 'bench'), 1800),
+	Target('x86_64-pointer', _X86, _MM, ('small', 'x86_64', 'pointer')),
+	Target('arm64', ARCHES['arm64'], _BOTH, ('small', 'arm64')),
 ]}
 DEFAULT = ('uml', 'x86_64')
 # What make check builds with the series; without it, MAIN alone, which is also
 # where instruments look.
-CHECKED = ('uml', 'x86_64', 'x86_64-pointer')
+CHECKED = ('uml', 'x86_64', 'x86_64-pointer', 'arm64')
 MAIN = TARGETS['x86_64']
 BENCH = TARGETS['x86_64-bench']
 

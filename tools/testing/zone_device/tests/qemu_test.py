@@ -34,6 +34,8 @@ class Qemu(Case):
 				' -append console=ttyS0 kunit_shutdown=reboot kunit.enable=1 ', ' a=b ', ' -cpu max '):
 			self.assertIn(part, text)
 		self.assertTrue(text.endswith(' -m 3G'))
+		text = ' '.join(self.machine(kernel_args=('mem=1G',)).command(self.dir, 'tcg', []))
+		self.assertIn(' -append console=ttyS0 mem=1G kunit_shutdown=reboot ', text)
 
 	def test_a_shutdown_of_its_own(self) -> None:
 		self.config.write_text(self.config.read_text().replace('ttyS0', 'ttyS0 kunit_shutdown=halt'))
