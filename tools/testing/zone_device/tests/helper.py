@@ -254,7 +254,7 @@ class Front(Case):
 		whole foreground process group of the terminal gets it."""
 		proc = self.start(command, reached, **variables)
 		os.killpg(proc.pid, sig)
-		out, _ = proc.communicate(timeout=30)
+		out, _ = proc.communicate(timeout=90)
 		self.assertNotEqual(proc.returncode, 0)
 		self.assertEqual(out.count('zone_device: interrupted'), 1, out)
 		self.assertNotIn('Traceback', out)
