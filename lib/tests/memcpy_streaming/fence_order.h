@@ -23,6 +23,7 @@ static inline bool fence_order_called(const void *code, size_t size)
 {
 	return false;
 }
+
 static inline struct fence_order fence_order_check(struct kunit *test,
 						   const void *fn,
 						   const void *const copies[],
