@@ -76,7 +76,7 @@ static int zd_slow_hit(struct kprobe *kp, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(zd_slow_hit);
 
-static void zd_ref_event(void *data, struct page *page, int value)
+static void __maybe_unused zd_ref_event(void *data, struct page *page, int value)
 {
 	unsigned long index = page - zd_watch.first;
 
