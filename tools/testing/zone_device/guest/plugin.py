@@ -19,8 +19,9 @@ from outcome import Outcome
 
 SOURCES = REPO / 'tools/testing/zone_device/plugin'
 FLAGS = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-fPIC', '-shared', '-fvisibility=hidden']
-# The address of each symbol must be that in vmlinux.
-KERNEL_ARGS = ('nokaslr',)
+# The address of each symbol must be that in vmlinux; and the kernel is to tell of
+# the calls that it makes, see probes/note.c.
+KERNEL_ARGS = ('nokaslr', 'zone_device_probes.note=1')
 # Not looked into: what another task does meanwhile, and what happens to be
 # done or not to be done before that; a probe's work is not the kernel's.
 SUSPENDS = ('__schedule', '__cond_resched', 'optimized_callback')
