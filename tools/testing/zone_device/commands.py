@@ -136,7 +136,8 @@ def _mutant_command(kind: str, given: Options) -> int:
 
 def _posted(given: Options, wanted: Plan, base: Plan) -> List[Job]:
 	"""The suites as make post writes them, with the series and without."""
-	return [Job(Posted(), t, posting.instead(on, wanted), _again('check', given), note)
+	suites = posting.posted(wanted.origin.path, wanted.patches)
+	return [Job(Posted(), t, posting.instead(on, suites), _again('check', given), note)
 		for on, note, names in ((wanted, '', target.DEFAULT), (base, '(no series)', [MAIN.name]))
 		for t in _targets(given, names)]
 

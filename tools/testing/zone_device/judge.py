@@ -24,6 +24,8 @@ class Job:
 	# The make command that does the same, and what the tree is called.
 	command: str = ''
 	note: str = ''
+	# What its outcome has to say is not to be printed.
+	quiet: bool = False
 
 	@property
 	def tree(self) -> Plan:
@@ -34,11 +36,10 @@ class Job:
 		return self.tree, self.check.compares, self.check.holds
 
 
-def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False, quiet: bool = False) -> List[Outcome]:
+def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> List[Outcome]:
 	"""The outcomes, in the order of the jobs. With @fresh none is taken from
 	what is kept; with @keep_going a tree that cannot be prepared ends only the
-	jobs that need it; with @quiet what they have to say is not printed. Raises
-	Error."""
+	jobs that need it. Raises Error."""
 	if not jobs:
 		return []
 	keys = _Keys()
@@ -55,13 +56,13 @@ def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False, quie
 		known = None if fresh else store.find(key)
 		if known:
 			say(f'{_title(job)}: {known.status}, known since {known.kept}; FRESH=1 asks again')
-			found[place] = _finish(job, known, quiet)
+			found[place] = _finish(job, known)
 		else:
 			open_jobs.append((place, job, key))
 	for _trees, jobs_of_one in groupby(open_jobs, lambda o: o[1].trees()):
 		group = list(jobs_of_one)
 		try:
-			_run_together(group, keys, found, quiet)
+			_run_together(group, keys, found)
 		except (Error, OSError) as err:
 			if not keep_going:
 				raise
@@ -92,7 +93,7 @@ class _Keys:
 
 
 def _run_together(group: List[Tuple[int, Job, str]], keys: _Keys,
-		  found: Dict[int, Outcome], quiet: bool) -> None:
+		  found: Dict[int, Outcome]) -> None:
 	wanted, compares, holds = group[0][1].trees()
 	with contextlib.ExitStack() as stack:
 		prepared = stack.enter_context((tree.with_base if compares else tree.alone)(wanted))
@@ -102,23 +103,23 @@ def _run_together(group: List[Tuple[int, Job, str]], keys: _Keys,
 			stack.close()
 		for place, job, key in group:
 			# One that was changed in between is not what the key is of.
-			found[place] = _ask(job, prepared, key if prepared.digest == keys.digest(wanted) else '', quiet)
+			found[place] = _ask(job, prepared, key if prepared.digest == keys.digest(wanted) else '')
 
 
-def _ask(job: Job, prepared: Tree, key: str, quiet: bool) -> Outcome:
+def _ask(job: Job, prepared: Tree, key: str) -> Outcome:
 	try:
 		outcome = job.check.run(prepared, job.target)
 	except (Error, OSError) as err:
 		return _broken(job, err)
 	if key:
 		store.keep(key, outcome)
-	return _finish(job, outcome, quiet)
+	return _finish(job, outcome)
 
 
-def _finish(job: Job, outcome: Outcome, quiet: bool) -> Outcome:
+def _finish(job: Job, outcome: Outcome) -> Outcome:
 	outcome.command = job.command
 	outcome.subject = ' '.join(filter(None, (outcome.subject, job.note)))
-	if outcome.said and not quiet:
+	if outcome.said and not job.quiet:
 		tell(outcome.said)
 	return outcome
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """arm64: weakly ordered, and a memcpy_flushcache() that cleans what it copied."""
 
-
 from arch import Arch
 from host.packages import Need
 

@@ -4,14 +4,15 @@
 import json
 import re
 import textwrap
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Optional, Tuple
-from xml.etree import ElementTree
 
 from gate.cells import Cell, Commit, FIXED, first_bad, INHERITED, NEW, OK, SAME, SKIP, UNKNOWN
+from host.messages import fold
+from outcome import Outcome
 from report import align
 
-FORMAT = 'zone-device-gate 1'
 # It is pasted under a mail's ">".
 WIDTH = 72
 # Of a cell's words, and of what a failed test printed.
@@ -41,11 +42,6 @@ class Gate:
 			+ (f'; {unknown} cells cannot be judged' if unknown else '')
 
 
-def _fold(line: str, indent: int = 0) -> List[str]:
-	return textwrap.wrap(line, WIDTH, initial_indent=' ' * indent, subsequent_indent=' ' * (indent + 2),
-		break_long_words=False, break_on_hyphens=False) or ['']
-
-
 def _table(gate: Gate) -> List[str]:
 	def rows(short: bool) -> List[str]:
 		return align([['', *gate.rows[0]], *([f'{c.number}/{gate.of}' if c.number else 'base',
@@ -70,22 +66,22 @@ def _details(gate: Gate) -> List[Tuple[Commit, Cell]]:
 
 
 def text(gate: Gate) -> List[str]:
-	lines = [l for said in gate.judged for l in _fold(said)] + ['']
+	lines = [*gate.judged, '']
 	for c in gate.commits[1:]:
 		lines.append(textwrap.shorten(f'{c.number:>2} {c.subject}', WIDTH, placeholder=' ...'))
 	lines += ['', *_table(gate)]
 	for commit, cell in _details(gate):
 		where = f'{commit.number}/{gate.of}' if commit.number else 'base'
-		lines += ['', *_fold(f'{where} {cell.column}: {cell.says}' + (f' ({cell.note})' if cell.note else ''))] \
-			if cell.says not in (OK, FIXED) or cell.note else []
+		if cell.says not in (OK, FIXED) or cell.note:
+			lines += ['', f'{where} {cell.column}: {cell.says}' + (f' ({cell.note})' if cell.note else '')]
 		if cell.says in (OK, FIXED):
 			continue
 		for words in cell.words[:WORDS]:
-			lines += _fold(words, 2)
-			lines += [l for said in _printed(commit, words) for l in _fold(said, 4)] if cell.says == NEW else []
-		lines += _fold(f'and {len(cell.words) - WORDS} more', 2) if len(cell.words) > WORDS else []
-		lines += _fold(f'again: {cell.command}', 2) if cell.command and cell.says != INHERITED else []
-	return [*lines, '', *_fold(gate.conclusion())]
+			lines.append(f'  {words}')
+			lines += [f'    {said}' for said in _printed(commit, words)] if cell.says == NEW else []
+		lines += [f'  and {len(cell.words) - WORDS} more'] if len(cell.words) > WORDS else []
+		lines += [f'  again: {cell.command}'] if cell.command and cell.says != INHERITED else []
+	return [l for line in (*lines, '', gate.conclusion()) for l in fold(line, WIDTH).split('\n')]
 
 
 def markdown(gate: Gate) -> str:
@@ -100,26 +96,25 @@ def markdown(gate: Gate) -> str:
 	return '\n'.join([*lines, '', gate.conclusion(), ''])
 
 
-def as_json(gate: Gate) -> str:
-	return json.dumps({'format': FORMAT, 'judged': gate.judged, 'conclusion': gate.conclusion(), 'commits': [
-		{'number': c.number, 'subject': c.subject, 'cells': {n: asdict(cell) for n, cell in row.items()}}
-		for c, row in zip(gate.commits, gate.rows)]}, indent='\t') + '\n'
-
-
-def junit(gate: Gate) -> str:
-	root = ElementTree.Element('testsuites')
+def outcomes(gate: Gate) -> List[Outcome]:
+	"""An outcome a commit, for machines; a column is a case."""
+	found = []
 	for c, row in zip(gate.commits, gate.rows):
-		suite = ElementTree.SubElement(root, 'testsuite', name=f'{c.number} {c.subject}', errors='0',
-			tests=str(len(row)), failures=str(sum(x.says == NEW for x in row.values())),
-			skipped=str(sum(x.says in (SKIP, UNKNOWN) for x in row.values())))
-		for cell in row.values():
-			case = ElementTree.SubElement(suite, 'testcase', name=cell.column, classname=f'{c.number}')
-			if cell.says == NEW:
-				ElementTree.SubElement(case, 'failure', message=cell.says).text = '\n'.join(cell.words)
-			elif cell.says in (SKIP, UNKNOWN):
-				ElementTree.SubElement(case, 'skipped', message='; '.join(cell.words))
-	ElementTree.indent(root, '\t')
-	return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding='unicode') + '\n'
+		cases = [(x.column, 'FAIL' if x.says == NEW else 'SKIP' if x.says in (SKIP, UNKNOWN) else 'PASS')
+			for x in row.values()]
+		count = Counter(status for _column, status in cases)
+		found.append(Outcome('gate', f'{c.number} {c.subject}', passed=count['PASS'], failed=count['FAIL'],
+			skipped=count['SKIP'], cases=cases, facts={x.column: x.says for x in row.values()},
+			failures=[(x.column, x.words) for x in row.values() if x.says == NEW],
+			skips=[(x.column, '; '.join(x.words)) for x in row.values() if x.says in (SKIP, UNKNOWN)]))
+	return found
+
+
+def details(gate: Gate) -> Dict[str, object]:
+	"""What the JSON has beside the outcomes."""
+	return {'judged': gate.judged, 'conclusion': gate.conclusion(), 'commits': [
+		{'number': c.number, 'subject': c.subject, 'cells': {n: asdict(cell) for n, cell in row.items()}}
+		for c, row in zip(gate.commits, gate.rows)]}
 
 
 def b4(cells: Optional[Dict[str, Any]]) -> str:

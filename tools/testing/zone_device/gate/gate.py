@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 import judge
+import report
 import request
 from checks import Check
 from checks.build import Build
@@ -68,7 +69,8 @@ def _jobs(checks: List[Tuple[Check, Target]], plan: Plan, given: Options, number
 	typed = replace(given, series_upto=None).typed()
 	names = {'build': 'kunit', 'counts': 'cost'}
 	return [Job(check, on, plan, f'make {names.get(check.name, check.name)} {typed}{upto}'
-		+ (f' TARGETS={on.name}' if check.name in ('build', 'kunit') else ''), f'({number}/{of})') for check, on in checks]
+		+ (f' TARGETS={on.name}' if check.name in ('build', 'kunit') else ''), f'({number}/{of})', quiet=True)
+		for check, on in checks]
 
 
 def _ask(plans: List[Plan], targets: List[Target], given: Options) -> List[Commit]:
@@ -82,7 +84,7 @@ def _ask(plans: List[Plan], targets: List[Target], given: Options) -> List[Commi
 
 		def ask(checks: List[Tuple[Check, Target]], commit: Commit = commit, plan: Plan = plan) -> None:
 			jobs = _jobs(checks, plan, given, commit.number, of)
-			for job, outcome in zip(jobs, judge.run(jobs, given.fresh, keep_going=True, quiet=True)):
+			for job, outcome in zip(jobs, judge.run(jobs, given.fresh, keep_going=True)):
 				commit.outcomes[job.check.name, job.target.name] = outcome
 		if number:
 			ask([(Checkpatch(last=True), main)])
@@ -140,9 +142,8 @@ def gate(given: Options) -> int:
 	_commands(commits, found.rows)
 	_keep(found)
 	tell(forms.text(found))
-	for name, to, text in (('JSON', given.json, forms.as_json(found)), ('JUNIT', given.junit, forms.junit(found)),
-			('MARKDOWN', given.markdown, forms.markdown(found))):
-		files.write_output(name, to, text)
+	report.write(forms.outcomes(found), given.json, given.junit, **forms.details(found))
+	files.write_output('MARKDOWN', given.markdown, forms.markdown(found))
 	says = [cell.says for row in found.rows for cell in row.values()]
 	if not all(o.ok for o in commits[-1].of('build')):
 		return UNBUILT

@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Dict, Iterator, List, Set
+from typing import Dict, Iterator, List, Set, Tuple
 
 import options
 from guest import qemu
@@ -112,19 +112,21 @@ def _count_compiled(log: Path) -> Iterator[str]:
 		yield f'{count} files compiled, '
 
 
+def _warning(tree: Tree, line: str) -> Tuple[str, str]:
+	"""What a line of a build's log warns of: the file in the tree and the text, both
+	empty if it does not."""
+	found = re.match(r'(?!make)([^\s:]+):(?:\d+:)* warning: (.*)', line)
+	if not found:
+		return '', ''
+	# The compiler runs in the build directory.
+	name = os.path.normpath(os.path.join(tree.build_dir('x'), found.group(1)))
+	return os.path.relpath(name, tree.src), found.group(2)
+
+
 def warnings(log: Path, tree: Tree, files: Set[str]) -> List[str]:
 	"""The compiler's warnings about @files, each once."""
-	found = []
-	for line in log.read_text(errors='replace').splitlines():
-		match = re.match(r'(\S+?):\d+:(?:\d+:)? (?:warning|error): ', line)
-		if not match or 'warning: ' not in line:
-			continue
-		# The compiler runs in the build directory.
-		name = os.path.normpath(os.path.join(tree.build_dir('x'), match.group(1)))
-		name = os.path.relpath(name, tree.src)
-		if name in files and line not in found:
-			found.append(line)
-	return found
+	lines = log.read_text(errors='replace').splitlines()
+	return list(dict.fromkeys(l for l in lines if _warning(tree, l)[0] in files))
 
 
 def _remember_warnings(log: Path, directory: Path) -> None:
@@ -134,30 +136,28 @@ def _remember_warnings(log: Path, directory: Path) -> None:
 	known: Dict[str, List[str]] = {}
 	with contextlib.suppress(OSError, ValueError):
 		known = json.loads(path.read_text())
+	# What is said before any object is said again by each build.
 	current = ''
+	known[current] = []
 	for line in log.read_text(errors='replace').splitlines():
 		compiled = re.match(r'  (?:CC|AS|HOSTCC|LD|AR|MODPOST)\s+(?:\[M\] )?(\S+)$', line)
 		if compiled:
 			current = compiled.group(1)
 			known[current] = []
-		elif re.match(r'\S.*\bwarning: ', line):
-			known.setdefault(current, []).append(line)
+		elif 'warning: ' in line:
+			known[current].append(line)
 	path.write_text(json.dumps({name: lines for name, lines in known.items()
 		if lines and (directory / name).exists()}))
 
 
 def all_warnings(tree: Tree, target: Target) -> List[str]:
-	"""What the compiler has to say of all that is built, "file: warning", without the
-	lines' numbers; as often as it says it."""
-	directory = tree.build_dir(target.name)
-	found = []
+	"""What is said of all that is built, "file: warning", without the lines' numbers;
+	as often as it is said."""
+	path = tree.build_dir(target.name) / WARNINGS
 	with contextlib.suppress(OSError, ValueError):
-		for lines in json.loads((directory / WARNINGS).read_text()).values():
-			for line in lines:
-				place, _, text = line.partition('warning: ')
-				name = os.path.join(directory, place.split(':')[0])
-				found.append(f'{os.path.relpath(os.path.normpath(name), tree.src)}: {text}')
-	return sorted(found)
+		found = (_warning(tree, l) for lines in json.loads(path.read_text()).values() for l in lines)
+		return sorted(f'{name}: {text}' for name, text in found if name)
+	return []
 
 
 def configure(tree: Tree, target: Target) -> None:

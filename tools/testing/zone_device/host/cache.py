@@ -32,7 +32,7 @@ _directory: Optional[Path] = _UNSET
 # What make clean removes; what is cut off halfway is in the last of them.
 CLEANED = ('trees', 'tmp', 'trash')
 # And make distclean, beyond that; shim is of an older version.
-KEPT = ('base', 'outcomes', 'apt', 'bench', 'ccache', 'plugin', 'shim', 'sparse', 'kvm-probe.log', 'kvm.json',
+KEPT = ('base', 'range', 'outcomes', 'gate', 'apt', 'bench', 'ccache', 'plugin', 'shim', 'sparse', 'kvm-probe.log', 'kvm.json',
 	'.kvm.lock', 'packages.log')
 
 

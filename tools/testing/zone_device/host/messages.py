@@ -18,12 +18,12 @@ def say(message: str) -> None:
 	print(text, file=sys.stderr, flush=True)
 
 
-def fold(line: str) -> str:
+def fold(line: str, width: int = WIDTH) -> str:
 	"""A line of a result; what does not fit goes on below, further in."""
-	if len(line) <= WIDTH:
+	if len(line) <= width:
 		return line
 	indent = len(line) - len(line.lstrip()) + 4
-	return textwrap.fill(line, WIDTH, subsequent_indent=' ' * indent, expand_tabs=False,
+	return textwrap.fill(line, width, subsequent_indent=' ' * indent, expand_tabs=False,
 		replace_whitespace=False, break_long_words=False, break_on_hyphens=False)
 
 

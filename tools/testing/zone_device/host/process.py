@@ -28,6 +28,13 @@ def environment(without: str = '(?!)', **more: str) -> Dict[str, str]:
 	return {**{n: v for n, v in os.environ.items() if not re.match(without, n)}, **more}
 
 
+def git_environment(**more: str) -> Dict[str, str]:
+	"""The same for a git that is to do what it is told, whatever its user has
+	configured."""
+	return environment(without='GIT_', GIT_CONFIG_NOSYSTEM='1', HOME=os.devnull, XDG_CONFIG_HOME=os.devnull,
+		LC_ALL='C', **more)
+
+
 class Progress:
 	"""One line that is rewritten on a terminal, one now and then elsewhere."""
 

@@ -60,12 +60,12 @@ def _commits(where: Path, kdir: str, asked: str) -> List[str]:
 
 
 def _git(where: Path, *arguments: str) -> str:
-	# Neither locks nor settings of the user's, and it may be somebody else's.
+	# No locks; it may be somebody else's; and what it is configured to do itself.
 	command = ['git', '--no-optional-locks', '-C', str(where), '-c', 'safe.directory=*', '-c', 'core.fsmonitor=false',
 		'-c', 'diff.noprefix=false', '-c', 'diff.mnemonicPrefix=false', *arguments]
 	try:
 		done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-			stderr=subprocess.PIPE, env=process.environment(without='GIT_', LC_ALL='C'), errors='surrogateescape')
+			stderr=subprocess.PIPE, env=process.git_environment(), errors='surrogateescape')
 	except FileNotFoundError:
 		raise Error('git: no such command') from None
 	if done.returncode:

@@ -91,10 +91,10 @@ def posted(origin: Path, patches: Sequence[Patch]) -> List[Patch]:
 		return series.load(Path(temp) / 'made')
 
 
-def instead(wanted: Plan, of: Plan) -> Plan:
-	"""@wanted, with the suites as they are posted with the series @of and not as the
-	overlay; in the same place, so that it is a short build."""
-	return replace(wanted, patches=(*wanted.patches, *posted(of.origin.path, of.patches)), overlay=False)
+def instead(wanted: Plan, suites: Sequence[Patch]) -> Plan:
+	"""@wanted, with the @suites as they are posted and not as the overlay; in the
+	same place, so that it is a short build."""
+	return replace(wanted, patches=(*wanted.patches, *suites), overlay=False)
 
 
 def _make(origin: Path, patches: Sequence[Patch], temp: Path) -> None:
@@ -118,6 +118,8 @@ def _make(origin: Path, patches: Sequence[Patch], temp: Path) -> None:
 def _put(made: Sequence[Path], into: Path) -> List[Path]:
 	for path in made:
 		there = into / path.name
+		if there.is_symlink():
+			raise Error(f'{there} is a link: move it away, or name another place by POST=')
 		if there.exists() and _undated(there) != _undated(path):
 			raise Error(f'{there} is there already and differs: move it away, or name another place by POST=')
 	into.mkdir(parents=True, exist_ok=True)
@@ -139,12 +141,9 @@ def _author() -> Tuple[str, str]:
 
 
 def _git(command: Sequence[str]) -> None:
-	# Neither hooks nor settings of the user's are meant for this repository.
-	env = process.environment(without='GIT_', GIT_CONFIG_NOSYSTEM='1', HOME=os.devnull,
-		XDG_CONFIG_HOME=os.devnull, LC_ALL='C')
 	with tempfile.TemporaryDirectory() as temp:
 		log = Path(temp) / 'log'
-		if process.run(command, log=log, env=env):
+		if process.run(command, log=log, env=process.git_environment()):
 			raise Error(f'git {command[-1]}: {log.read_text(errors="replace").strip()}')
 
 

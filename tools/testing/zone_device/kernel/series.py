@@ -126,7 +126,8 @@ class Patch:
 		start = re.search(rb'^(?:diff --git |--- \S|Index: )', self.text, re.M)
 		found = self.text[start.start():] if start else self.text
 		found = re.sub(rb'(?m)^index [0-9a-f]+\.\.[0-9a-f]+.*\n', b'', found)
-		return re.sub(rb'\n-- \n[^\n]*\n*\Z', b'\n', found).rstrip(b'\n') + b'\n'
+		# git's version, which no line of a hunk looks like.
+		return re.sub(rb'\n-- \n\d[^\n]*\n*\Z', b'\n', found).rstrip(b'\n') + b'\n'
 
 
 def load(where: Path) -> List[Patch]:
@@ -362,8 +363,7 @@ def _must_stay_inside(patch: Patch, stage: Path) -> None:
 
 def _apply_one(patch: Patch, stage: Path) -> None:
 	# The cache may lie in somebody's repository, which is not meant.
-	env = process.environment(without='GIT_', GIT_CEILING_DIRECTORIES=os.path.realpath(stage.parent), LC_ALL='C',
-		GIT_CONFIG_NOSYSTEM='1', HOME=os.devnull, XDG_CONFIG_HOME=os.devnull)
+	env = process.git_environment(GIT_CEILING_DIRECTORIES=os.path.realpath(stage.parent))
 	try:
 		done = subprocess.run(['git', 'apply', '-p1', '--whitespace=nowarn', '-'], cwd=stage, env=env,
 			check=False, input=patch.text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 from helper import Case, patch_text
 
 import options
+import report
 from contract import Seen
 from gate import cells, forms, gate
 from gate.cells import Commit, FIXED, INHERITED, NEW, OK, SAME, SKIP, UNKNOWN
@@ -85,6 +86,11 @@ class Cells(unittest.TestCase):
 			return Outcome('build', 'x86_64', passed=1, warnings=[WARNING] * n)
 		made = [commit(0, build=warns(1)), commit(1, build=warns(1)), commit(2, build=warns(2)), commit(3, build=warns(1))]
 		self.assertEqual(column('build', made), [INHERITED, INHERITED, NEW, INHERITED])
+
+	def test_style_is_each_commit_s_own(self) -> None:
+		said = Outcome('checkpatch', '', failed=1, failures=[('0001.patch', ['0001.patch:9: LONG_LINE: too long'])])
+		self.assertEqual(column('checkpatch', [commit(0), commit(1, checkpatch=said), commit(2, checkpatch=said),
+			commit(3)]), [SKIP, NEW, NEW, OK])
 
 	def test_one_that_does_not_build_is_not_asked_the_rest(self) -> None:
 		broken = Outcome('build', 'x86_64', problem='x86_64: the kernel does not build')
@@ -157,9 +163,9 @@ class Forms(unittest.TestCase):
 		self.assertIn('| 2 | mm: change 2 | ok | ok | ok | ok | **new** | ok | ok | **new** |', forms.markdown(self.gate))
 
 	def test_machines(self) -> None:
-		known = json.loads(forms.as_json(self.gate))
+		known = json.loads(report.as_json(forms.outcomes(self.gate), **forms.details(self.gate)))
 		self.assertEqual(known['commits'][2]['cells']['mm']['says'], NEW)
-		suites = ElementTree.fromstring(forms.junit(self.gate))
+		suites = ElementTree.fromstring(report.junit(forms.outcomes(self.gate)))
 		self.assertEqual([s.get('failures') for s in suites], ['0', '0', '2', '0', '0'])
 
 	def test_b4(self) -> None:

@@ -71,7 +71,7 @@ MM_INIT = ''.join(f'line {n}\n' for n in range(1, 30))
 def fake_kernel(where: Path, version: Tuple[int, int] = (7, 3)) -> Path:
 	files = {
 		'Makefile': FAKE_MAKEFILE.format(version=version[0], patchlevel=version[1]),
-		'Kconfig': '', 'mm/Kconfig': 'endmenu\n', 'mm/Makefile': 'obj-y += mm_init.o\n',
+		'Kbuild': 'obj-y += mm/\n', 'Kconfig': '', 'mm/Kconfig': 'endmenu\n', 'mm/Makefile': 'obj-y += mm_init.o\n',
 		'mm/mm_init.c': MM_INIT, 'lib/Kconfig.debug': 'endmenu\n',
 		'lib/tests/Makefile': '\n', 'include/linux/string.h': 'void *memcpy(void);\n',
 		'scripts/tool': '#!/bin/sh\n', 'scripts/guest': FAKE_GUEST,

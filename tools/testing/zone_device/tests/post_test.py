@@ -120,6 +120,19 @@ class Post(Case):
 			self.again()
 		self.assertEqual(written[0].read_text(), 'edited')
 
+	def test_nothing_is_written_behind_a_link(self) -> None:
+		first = self.posted_with('memcpy_streaming')[0]
+		elsewhere = self.dir / 'elsewhere'
+		for there in (True, False):
+			first.unlink()
+			first.symlink_to(elsewhere)
+			if there:
+				elsewhere.write_text('mine')
+			with self.assertRaisesRegex(Error, 'is a link'):
+				self.again()
+			self.assertEqual(elsewhere.exists(), there)
+			elsewhere.unlink(missing_ok=True)
+
 	def again(self) -> List[Path]:
 		return post.write(self.kdir, series.load(self.dir / 'memcpy_streaming'), self.dir / 'post-memcpy_streaming')
 

@@ -11,6 +11,7 @@ from helper import REPO, TOOLS
 import commands
 import options as given
 from guest import target
+from host import cache, messages
 from kernel import overlay, series, source
 
 
@@ -49,6 +50,22 @@ class Project(unittest.TestCase):
 			self.assertEqual({p.name for p in patches}, {p.name for p in where.glob('*.patch')}, where)
 			for number, patch in enumerate(patches, 1):
 				self.assertIn(f'\nSubject: [PATCH {number}/{len(patches)}] '.encode(), patch.text, patch.name)
+
+	def test_all_that_is_kept_is_known_to_distclean(self) -> None:
+		"""And so is none of it written behind a link, which the same lists refuse."""
+		used = {name for path in TOOLS.rglob('*.py') if path.parent != TOOLS / 'tests'
+			for name in re.findall(r"cache\.directory\(\) / f?'([^'/{]+)", path.read_text())}
+		self.assertIn('trees', used)
+		self.assertLessEqual(used, {*cache.CLEANED, *cache.KEPT})
+
+	def test_a_line_of_a_result_is_folded(self) -> None:
+		line = '    ' + ' '.join(['word'] * 30)
+		folded = messages.fold(line).split('\n')
+		self.assertEqual((len(folded), max(map(len, folded)) <= messages.WIDTH), (2, True))
+		self.assertTrue(folded[1].startswith('        word'))
+		self.assertEqual(''.join(f.strip() + ' ' for f in folded).split(), line.split())
+		for same in ('a  b', 'x' * 300, ' ' * 4 + 'y' * messages.WIDTH):
+			self.assertEqual(messages.fold(same).strip(), same.strip())
 
 	def test_spdx(self) -> None:
 		for path in [*TOOLS.rglob('*.py'), *TOOLS.rglob('*.sh'), *overlay.files(overlay.ALL).values()]:

@@ -13,6 +13,7 @@ from helper import Case, MM_INIT, patch_text
 
 from host.messages import Error
 from kernel import series
+from kernel.series import Patch
 
 
 class Load(Case):
@@ -283,6 +284,21 @@ class Apply(Case):
 	def test_damaged(self) -> None:
 		with self.assertRaisesRegex(Error, r'1\.patch cannot be applied: .*corrupt'):
 			self.apply(patch_text(5, 'a').replace('@@ -2,7', '@@ -2,9'))
+
+
+class Diff(unittest.TestCase):
+	"""What a change is known by, wherever it came from."""
+
+	def test_what_mail_and_git_add_does_not_count(self) -> None:
+		body = '--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n'
+		plain = Patch('p', f'diff --git a/f b/f\n{body}'.encode())
+		for other in (f'Subject: x\n\n---\n f | 2 +-\n\ndiff --git a/f b/f\nindex 12ab..34cd 100644\n{body}-- \n2.39.5\n\n',
+				f'diff --git a/f b/f\nindex 1234567890..abcdef1234\n{body}\n'):
+			self.assertEqual(Patch('q', other.encode()).diff(), plain.diff(), other)
+
+	def test_all_of_a_change_counts(self) -> None:
+		one, other = (Patch('p', f'--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n x\n-- \n+{last}\n'.encode()) for last in ('foo', 'bar'))
+		self.assertNotEqual(one.diff(), other.diff())
 
 
 if __name__ == '__main__':

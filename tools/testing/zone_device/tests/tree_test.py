@@ -38,6 +38,17 @@ class Prepare(Case):
 		self.assertEqual(os.readlink(made.src / 'link'), 'Makefile')
 		self.assertEqual(made.patched, {'mm/mm_init.c'})
 
+	def test_what_instruments_need_is_there_only_where_they_look(self) -> None:
+		kdir = self.kernel()
+		for probes in (False, True, False):
+			wanted = tree.plan(source.user_tree(str(kdir)), 'none', probes=probes)
+			with tree.alone(wanted) as made:
+				for name in overlay.files((overlay.PROBES,)):
+					self.assertEqual((made.src / name).exists(), probes, name)
+				for name, line in overlay.PROBE_HOOKS.items():
+					self.assertEqual(line in (made.src / name).read_text(), probes, name)
+				self.assertTrue((made.src / 'mm/tests/zone_device/model.c').is_file())
+
 	def test_the_source_is_not_written_to(self) -> None:
 		kdir = self.kernel()
 		subprocess.run('git init -q && git add -A && git -c user.name=a -c user.email=a@b '
