@@ -156,6 +156,15 @@ class Cost(Case):
 			'        ok 1 PRIVATE, order 0', '        ok 2 PRIVATE, order 9, full', '    ok 1 zd_cost_test']
 		self.assertEqual(cost.case_names(log), {1: 'PRIVATE, order 0', 2: 'PRIVATE, order 9, full'})
 
+	def test_of_several_calls_the_cheapest_counts(self) -> None:
+		# The one in the middle is the one that finds a slab used up.
+		table = cost.Table('series', 'gcc 12', '7.3')
+		for insns, stored in ((1002, 300), (1500, 4400), (1001, 310), (1003, 290)):
+			cost.count(table, [['cost', cost.LOOP, '1', '100', str(insns), '0', str(stored), '0', '0', '0']],
+				{1: 'PRIVATE, order 0'})
+		self.assertEqual(table.costs[cost.LOOP]['PRIVATE, order 0'].counts['instructions'], 1001)
+		self.assertEqual(table.costs[cost.LOOP]['PRIVATE, order 0'].counts['bytes stored'], 310)
+
 	def test_table_has_base_series_ratio_and_share(self) -> None:
 		lines = '\n'.join(cost.show([_table('base', 5000), _table('series', 1000)]))
 		self.assertRegex(lines, r'PRIVATE, order 0 +50\.00 +10\.00 +0\.20')
