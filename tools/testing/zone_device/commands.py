@@ -146,7 +146,7 @@ def check(given: Options) -> int:
 	"""Cheap things first; each goes on after the one before has failed."""
 	targets, main = _targets(given, target.CHECKED), MAIN.asked(given)
 	packages.ensure([*target.needs(targets), *packages.CHECKPATCH, *native.PACKAGES, *guests.PACKAGES,
-		*packages.TYPES])
+		*packages.TESTS])
 	wanted = request.plan(given)
 	origin = wanted.origin
 	base = tree.plan(origin, series='none')

@@ -3,6 +3,7 @@
 already is said to be so, and what fails does not end the rest."""
 
 import contextlib
+import time
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Dict, List, Sequence, Tuple
@@ -24,7 +25,7 @@ class Job:
 	# The make command that does the same, and what the tree is called.
 	command: str = ''
 	note: str = ''
-	# What its outcome has to say is not to be printed.
+	# Who asks compares the outcomes of several trees, and says himself what they say.
 	quiet: bool = False
 
 	@property
@@ -42,7 +43,7 @@ def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> L
 	jobs that need it. Raises Error."""
 	if not jobs:
 		return []
-	keys = _Keys()
+	keys = Keys()
 	found: Dict[int, Outcome] = {}
 	open_jobs: List[Tuple[int, Job, str]] = []
 	for place, job in enumerate(jobs):
@@ -55,8 +56,8 @@ def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> L
 			continue
 		known = None if fresh else store.find(key)
 		if known:
-			say(f'{_title(job)}: {known.status}, known since {known.kept}; FRESH=1 asks again')
-			found[place] = _finish(job, known)
+			say(f'{title(job)}: {known.status}, known since {known.kept}; FRESH=1 asks again')
+			found[place] = finish(job, known)
 		else:
 			open_jobs.append((place, job, key))
 	for _trees, jobs_of_one in groupby(open_jobs, lambda o: o[1].trees()):
@@ -72,7 +73,7 @@ def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> L
 	return [found[place] for place in sorted(found)]
 
 
-class _Keys:
+class Keys:
 	"""What outcomes are kept by; what jobs share of it is found out once a run."""
 
 	def __init__(self) -> None:
@@ -92,7 +93,7 @@ class _Keys:
 		return store.key([self._project, digest, self._facts[job.target], job.check.name, job.check.depends_on()])
 
 
-def _run_together(group: List[Tuple[int, Job, str]], keys: _Keys,
+def _run_together(group: List[Tuple[int, Job, str]], keys: Keys,
 		  found: Dict[int, Outcome]) -> None:
 	wanted, compares, holds = group[0][1].trees()
 	with contextlib.ExitStack() as stack:
@@ -107,24 +108,26 @@ def _run_together(group: List[Tuple[int, Job, str]], keys: _Keys,
 
 
 def _ask(job: Job, prepared: Tree, key: str) -> Outcome:
+	start = time.monotonic()
 	try:
 		outcome = job.check.run(prepared, job.target)
 	except (Error, OSError) as err:
 		return _broken(job, err)
 	if key:
-		store.keep(key, outcome)
-	return _finish(job, outcome)
+		store.keep(key, outcome, job.target, time.monotonic() - start)
+	return finish(job, outcome)
 
 
-def _finish(job: Job, outcome: Outcome) -> Outcome:
+def finish(job: Job, outcome: Outcome) -> Outcome:
+	"""What the outcome is to @job, whoever found it out."""
 	outcome.command = job.command
-	outcome.subject = ' '.join(filter(None, (outcome.subject, job.note)))
-	if outcome.said and not job.quiet:
+	if not job.quiet:
+		outcome.subject = ' '.join(filter(None, (outcome.subject, job.note)))
 		tell(outcome.said)
 	return outcome
 
 
-def _title(job: Job) -> str:
+def title(job: Job) -> str:
 	return ' '.join(filter(None, (job.check.name, job.target.name, job.note)))
 
 
@@ -132,7 +135,4 @@ def _broken(job: Job, err: Exception) -> Outcome:
 	"""It could not be carried out, which is no reason to go on as if it had."""
 	what = str(err) if isinstance(err, Error) else (getattr(err, 'strerror', '') or str(err)).lower()
 	say(f'error: {what}')
-	return Outcome(job.check.name, ' '.join(filter(None, (job.target.name, job.note))), problem=what,
-		command=job.command)
-
-
+	return finish(job, Outcome(job.check.name, job.target.name, problem=what))

@@ -145,6 +145,9 @@ class Options:
 	json: str = _variable(OUTPUT, 'file', 'the results')
 	markdown: str = _variable(OUTPUT, 'file', 'make gate: its table')
 	junit: str = _variable(OUTPUT, 'file', 'the same for a CI system')
+	jobs_file: str = _variable(OUTPUT, 'file', 'make gate: write the jobs instead, as commands, one a line')
+	merge: Optional[Path] = _variable(PATH, 'dir', 'make gate: judge by what the jobs wrote there')
+	job: str = _variable(TEXT, 'name', 'make gate: carry out this one job; its result goes to MERGE=')
 	html: str = _variable(OUTPUT, 'file', 'make bench: its page')
 	svg: str = _variable(OUTPUT, 'file', 'make bench-native: its picture')
 	fresh: bool = _variable(SET, '1', 'ask again, whatever is known from before')
@@ -171,11 +174,12 @@ class Options:
 	def _of(self, kind: Kind[str]) -> Dict[str, str]:
 		return {n: getattr(self, f.name) for n, f in VARIABLES.items() if _kind(f) == kind and getattr(self, f.name)}
 
-	def typed(self) -> str:
-		"""What says which tree is meant, as it would be typed."""
+	def typed(self, *more: str) -> str:
+		"""What says which tree is meant, as it would be typed, and @more variables."""
 		named = {n: getattr(self, n.lower()) for n in ('KDIR', 'KTARBALL', 'SERIES', 'RANGE', 'SERIES_UPTO',
-			'CONTRACT', 'CC', 'LLVM')}
-		return ' '.join(f'{n}={shlex.quote(str(v))}' for n, v in named.items() if v not in ('', None))
+			'CONTRACT', 'CC', 'LLVM', 'KCFLAGS', *more)}
+		texts = {n: ' '.join(v) if isinstance(v, tuple) else str(v) for n, v in named.items() if v not in ('', None, ())}
+		return ' '.join(f'{n}={shlex.quote(text)}' for n, text in texts.items())
 
 
 VARIABLES: Dict[str, 'Field[Any]'] = {f.name.upper(): f for f in fields(Options) if f.metadata}

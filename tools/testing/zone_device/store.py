@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from guest import build
 from guest.target import Target
@@ -45,16 +45,35 @@ def _path(key: str) -> Path:
 	return cache.directory() / 'outcomes' / f'{key}.json'
 
 
-def find(key: str) -> Optional[Outcome]:
+def read(path: Path) -> Optional[Outcome]:
+	"""What write() wrote there; None if it did not, or not to the end."""
 	with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-		return Outcome.from_json(json.loads(_path(key).read_text()))
+		return Outcome.from_json(json.loads(path.read_text()))
 	return None
 
 
-def keep(key: str, outcome: Outcome) -> None:
-	"""A failure is kept as one; that something cannot be judged is not."""
-	if outcome.unknown:
-		return
-	now = datetime.datetime.now().isoformat(' ', 'minutes')
-	_path(key).parent.mkdir(exist_ok=True)
-	files.write_atomically(_path(key), json.dumps({**outcome.as_json(), 'kept': now}))
+def write(path: Path, outcome: Outcome, **more: object) -> None:
+	path.parent.mkdir(parents=True, exist_ok=True)
+	files.write_atomically(path, json.dumps({**outcome.as_json(), **more}))
+
+
+def find(key: str) -> Optional[Outcome]:
+	return read(_path(key))
+
+
+def keep(key: str, outcome: Outcome, target: Target, seconds: float) -> None:
+	"""A failure is kept as one; that something cannot be judged is not. @seconds:
+	how long it took to find out."""
+	if not outcome.unknown:
+		now = datetime.datetime.now().isoformat(' ', 'minutes')
+		write(_path(key), outcome, kept=now, target=target.name, seconds=seconds)
+
+
+def durations() -> Dict[Tuple[str, str], float]:
+	"""(check, target) -> the seconds that it took, the last time."""
+	found: Dict[Tuple[str, str], float] = {}
+	for path in sorted(_path('*').parent.glob('*.json'), key=lambda p: p.stat().st_mtime):
+		with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+			known = json.loads(path.read_text())
+			found[known['check'], known['target']] = float(known['seconds'])
+	return found

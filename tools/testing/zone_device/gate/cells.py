@@ -38,6 +38,12 @@ class Commit:
 	def of(self, check: str) -> List[Outcome]:
 		return [o for (name, _), o in self.outcomes.items() if name == check]
 
+	@property
+	def builds(self) -> bool:
+		"""On each target; one that was not asked does not."""
+		built = self.of('build')
+		return bool(built) and all(o.ok for o in built)
+
 
 @dataclass
 class Cell:

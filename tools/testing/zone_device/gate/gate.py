@@ -12,14 +12,13 @@ import json
 import sys
 import tempfile
 from dataclasses import replace
-from email.header import decode_header, make_header
-from email import message_from_bytes
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List
 
 import judge
 import report
 import request
+import spread
 from checks import Check
 from checks.build import Build
 from checks.checkpatch import Checkpatch
@@ -46,12 +45,6 @@ SLOT = 'gate'
 UNBUILT = 125
 
 
-def _subject(patch: Patch) -> str:
-	message = message_from_bytes(patch.text)
-	subject = str(make_header(decode_header(message['Subject']))) if message['Subject'] else patch.name
-	return ' '.join(subject.split('] ', 1)[-1].split())
-
-
 def _plans(given: Options) -> List[Plan]:
 	"""The trees: the base, and after each commit."""
 	start, series = request.kernel(given)
@@ -64,41 +57,54 @@ def _plans(given: Options) -> List[Plan]:
 	return [replace(whole, patches=whole.patches[:n], name=SLOT) for n in range(len(whole.patches) + 1)]
 
 
-def _jobs(checks: List[Tuple[Check, Target]], plan: Plan, given: Options, number: int, of: int) -> List[Job]:
-	upto = '' if number == of and given.series_upto is None else f' SERIES_UPTO={number}'
-	typed = replace(given, series_upto=None).typed()
-	names = {'build': 'kunit', 'counts': 'cost'}
-	return [Job(check, on, plan, f'make {names.get(check.name, check.name)} {typed}{upto}'
-		+ (f' TARGETS={on.name}' if check.name in ('build', 'kunit') else ''), f'({number}/{of})', quiet=True)
-		for check, on in checks]
-
-
-def _ask(plans: List[Plan], targets: List[Target], given: Options) -> List[Commit]:
+def _jobs(plans: List[Plan], targets: List[Target], given: Options) -> List[List[List[Job]]]:
+	"""What is asked of each tree, a stage after the other: the style of its commit,
+	whether it builds, what sparse says, and what runs."""
 	main = MAIN.asked(given)
-	commits: List[Commit] = []
+	names = {'build': 'kunit', 'counts': 'cost'}
+	typed = replace(given, series_upto=None).typed()
 	of = len(plans) - 1
-	for number, plan in enumerate(plans):
-		commit = Commit(number, _subject(plan.patches[-1]) if number else plan.origin.name,
-			hashlib.sha256(plan.patches[-1].diff()).hexdigest() if number else '')
+
+	def job(number: int, check: Check, on: Target) -> Job:
+		upto = '' if number == of and given.series_upto is None else f' SERIES_UPTO={number}'
+		return Job(check, on, plans[number], f'make {names.get(check.name, check.name)} {typed}{upto}'
+			+ (f' TARGETS={on.name}' if check.name in ('build', 'kunit') else ''), f'({number}/{of})', quiet=True)
+	return [[[job(n, Checkpatch(last=True), main)] if n else [], [job(n, Build(), t) for t in targets],
+		[job(n, Sparse(), main)], [*(job(n, Kunit(), t) for t in targets), job(n, Order(), main), job(n, Counts(), main)]]
+		for n in range(of + 1)]
+
+
+def _commit(number: int, plan: Plan) -> Commit:
+	patch = plan.patches[-1] if number else None
+	return Commit(number, patch.subject or patch.name if patch else plan.origin.name,
+		hashlib.sha256(patch.diff()).hexdigest() if patch else '')
+
+
+def _ask(plans: List[Plan], jobs: List[List[List[Job]]], given: Options) -> List[Commit]:
+	known = spread.merged([j for stages in jobs for stage in stages for j in stage], given.merge) if given.merge else {}
+	keys = judge.Keys()
+	commits: List[Commit] = []
+	for number, (plan, (style, builds, static, runs)) in enumerate(zip(plans, jobs)):
+		commit = _commit(number, plan)
 		commits.append(commit)
 
-		def ask(checks: List[Tuple[Check, Target]], commit: Commit = commit, plan: Plan = plan) -> None:
-			jobs = _jobs(checks, plan, given, commit.number, of)
-			for job, outcome in zip(jobs, judge.run(jobs, given.fresh, keep_going=True)):
-				commit.outcomes[job.check.name, job.target.name] = outcome
-		if number:
-			ask([(Checkpatch(last=True), main)])
-		ask([(Build(), t) for t in targets])
-		if not all(o.ok for o in commit.of('build')):
+		def ask(stage: List[Job], commit: Commit = commit) -> None:
+			found = [judge.finish(j, known[keys.of(j)]) for j in stage] if known else \
+				judge.run(stage, given.fresh, keep_going=True)
+			commit.outcomes.update({(j.check.name, j.target.name): o for j, o in zip(stage, found)})
+		ask(style)
+		ask(builds)
+		if not commit.builds:
 			continue
-		ask([(Sparse(), main)])
-		before = next((c for c in reversed(commits[:-1]) if c.of('build') and all(o.ok for o in c.of('build'))), None)
-		commit.same = before is not None and not given.fresh and number < of and \
-			[o.image for o in before.of('build')] == [o.image for o in commit.of('build')]
+		ask(static)
+		before = next((c for c in reversed(commits[:-1]) if c.builds), None)
+		commit.same = before is not None and not given.fresh and \
+			number < len(plans) - 1 and [o.image for o in before.of('build')] == [o.image for o in commit.of('build')]
 		if before is not None and commit.same:
-			commit.outcomes.update({k: o for k, o in before.outcomes.items() if k[0] in ('kunit', 'order', 'counts')})
+			asked = {j.check.name for j in runs}
+			commit.outcomes.update({k: o for k, o in before.outcomes.items() if k[0] in asked})
 			continue
-		ask([*((Kunit(), t) for t in targets), (Order(), main), (Counts(), main)])
+		ask(runs)
 	return commits
 
 
@@ -136,7 +142,11 @@ def gate(given: Options) -> int:
 	except Error as err:
 		say(f'error: {err}')
 		return 2
-	commits = _ask(plans, targets, given)
+	jobs = _jobs(plans, targets, given)
+	if given.job or given.jobs_file:
+		flat = [j for stages in jobs for stage in stages for j in stage]
+		return spread.carry_out(flat, given) if given.job else spread.write(flat, 'gate', given)
+	commits = _ask(plans, jobs, given)
 	contract = next((o.contract for c in reversed(commits) for o in c.outcomes.values() if o.contract), '')
 	found = Gate(_judged(plans, contract, given), commits, cells.cells(commits, contract))
 	_commands(commits, found.rows)
@@ -145,7 +155,7 @@ def gate(given: Options) -> int:
 	report.write(forms.outcomes(found), given.json, given.junit, **forms.details(found))
 	files.write_output('MARKDOWN', given.markdown, forms.markdown(found))
 	says = [cell.says for row in found.rows for cell in row.values()]
-	if not all(o.ok for o in commits[-1].of('build')):
+	if not commits[-1].builds:
 		return UNBUILT
 	return 1 if NEW in says else 2 if UNKNOWN in says else 0
 

@@ -34,7 +34,8 @@ GCC = Need('gcc', 'gcc')
 # To build a sparse that the kernel accepts.
 SPARSE = [Need('dpkg-source', 'dpkg-dev')]
 CHECKPATCH = [Need('perl', 'perl')]
-TYPES = [Need('mypy', 'mypy')]
+# For the tools' own tests.
+TESTS = [Need('mypy', 'mypy'), Need('parallel', 'parallel')]
 PLOT = [Need('gnuplot', 'gnuplot-nox')]
 
 

@@ -110,6 +110,8 @@ def _skip_hunks(lines: List[bytes], place: int) -> int:
 class Patch:
 	name: str
 	text: bytes
+	# Without what is in brackets before it; '' if it has none.
+	subject: str = ''
 
 	def changes(self) -> List[_Change]:
 		try:
@@ -274,7 +276,7 @@ def _mail(subject: str, name: str, body: bytes) -> _Mail:
 	# The last of them: 5.10/5.15 may be the kernels that it is for.
 	number = re.findall(r'(?<![\w./])(\d+)/(\d+)(?=[\s\]])', tag)
 	return _Mail(int(version.group(1)) if version else 1, int(number[-1][0]) if number else NO_NUMBER,
-		int(number[-1][1]) if number else 0, Patch(name, body))
+		int(number[-1][1]) if number else 0, Patch(name, body, subject[len(tag):].strip()))
 
 
 def _from_thread(where: Path, texts: List[bytes]) -> List[Patch]:

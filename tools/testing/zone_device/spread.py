@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Jobs for more than one machine. Each is a line, a command that any engine can
+carry out, and is named by the hash of all that its outcome depends on; its result
+is a file of that name. To do one twice does no harm."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+
+import judge
+import store
+from host import cache, files
+from host.files import REPO
+from host.messages import Error, say
+from judge import Job, Keys
+from options import Options, VARIABLES
+from outcome import Outcome
+
+
+def _result(where: Path, key: str) -> Path:
+	return where / f'{key}.json'
+
+
+def _absolute(given: Options) -> Options:
+	"""The same from whatever directory the line is run in."""
+	paths: Dict[str, Any] = {VARIABLES[name].name: str(Path(cache.expand(name, text)).absolute())
+		for name, text in given.inputs.items() if text != 'none'}
+	return replace(given, **paths)
+
+
+def write(jobs: Sequence[Job], command: str, given: Options) -> int:
+	"""To JOBS_FILE= those that have no result yet, the longest one first."""
+	where = given.merge or Path(f'{cache.expand("JOBS_FILE", given.jobs_file)}.results').absolute()
+	if given.jobs_file == '-' and not given.merge:
+		raise Error('JOBS_FILE=- wants MERGE=dir too: where do the results go?')
+	keys, took = Keys(), store.durations()
+	left = [job for job in jobs if not store.read(_result(where, keys.of(job)))]
+	left.sort(key=lambda job: took.get((job.check.name, job.target.name), float('inf')), reverse=True)
+	typed = _absolute(given).typed('TARGETS', 'TIMEOUT')
+	lines = [f'make -s -C {shlex.quote(str(REPO))} {command} {typed} MERGE={shlex.quote(str(where))} '
+		f'JOB={keys.of(job)} # {judge.title(job)}\n' for job in left]
+	files.write_output('JOBS_FILE', given.jobs_file, ''.join(lines))
+	say(f'{len(left)} of {len(jobs)} jobs are left to do; their results go to {where}')
+	return 0
+
+
+def carry_out(jobs: Sequence[Job], given: Options) -> int:
+	"""The one that JOB= names. That it says something is wrong is no failure of the job."""
+	if not given.merge:
+		raise Error('JOB= wants MERGE=dir: where does the result go?')
+	keys = Keys()
+	mine = [job for job in jobs if keys.of(job) == given.job]
+	if not mine:
+		raise Error(f'JOB={given.job}: there is no such job here; the series, this project, the compiler or QEMU is '
+			'another one than where JOBS_FILE= was written')
+	found, = judge.run(mine, given.fresh, keep_going=True)
+	store.write(_result(given.merge, given.job), found)
+	return 0
+
+
+def merged(jobs: Sequence[Job], where: Path) -> Dict[str, Outcome]:
+	"""Key -> outcome, of all jobs. Raises Error if one is missing."""
+	keys = Keys()
+	found = {keys.of(job): store.read(_result(where, keys.of(job))) for job in jobs}
+	missing: List[str] = [judge.title(job) for job in jobs if not found[keys.of(job)]]
+	if missing:
+		raise Error(f'{len(missing)} of {len(jobs)} results are missing in {where}: {missing[0]}'
+			+ (' and others' if missing[1:] else '') + '; JOBS_FILE= writes what is left to do')
+	return {key: outcome for key, outcome in found.items() if outcome}

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make gate where others call it: git bisect, engines that spread jobs, CI
+systems. All of them are real but for what the checks say; see data/played."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+from typing import List
+
+from helper import Case, DATA, REPO, TOOLS
+
+GATE = [sys.executable, '-B', str(TOOLS), 'gate']
+# As docs/gate.rst has it: what cannot be judged is not bad.
+FOR_BISECT = f'{" ".join(GATE)} || exit $(($? == 2 ? 125 : $?))'
+# What a CI system or this machine has for all, and a test does not do.
+NOT_HERE = ('apt-get',)
+
+
+class Played(Case):
+	"""A repository with a line of commits, and checks that are played."""
+
+	def setUp(self) -> None:
+		super().setUp()
+		os.environ.update(PYTHONPATH=str(DATA / 'played'), FRESH='', GIT_AUTHOR_NAME='a', GIT_AUTHOR_EMAIL='a@b',
+			GIT_COMMITTER_NAME='a', GIT_COMMITTER_EMAIL='a@b', TARGETS='uml')
+		self.kdir = self.kernel()
+		self.commit(self.kdir)
+		self.git('tag', 'v7.3')
+
+	def git(self, *words: str, check: bool = True) -> str:
+		return subprocess.run(['git', *words], cwd=self.kdir, check=check, stdout=subprocess.PIPE,
+			stderr=subprocess.STDOUT, text=True).stdout
+
+	def edits(self, *lines: str) -> List[str]:
+		"""A commit each; returns their names."""
+		made = []
+		for number, line in enumerate(lines, 1):
+			path = self.kdir / 'mm/mm_init.c'
+			path.write_text(path.read_text().replace(f'line {number * 4}\n', f'{line}\n'))
+			self.git('commit', '-qam', f'change {number}')
+			made.append(self.git('rev-parse', 'HEAD').strip())
+		return made
+
+	def gate(self, **variables: object) -> 'subprocess.CompletedProcess[str]':
+		return self.make('gate', KDIR=self.kdir, RANGE='v7.3..HEAD', **variables)
+
+
+class Bisect(Played):
+	def test_it_finds_the_first_bad_one(self) -> None:
+		for broken in (None, 3):
+			self.git('reset', '-q', '--hard', 'v7.3')
+			lines = ['one', 'two', 'wrong', 'four', 'five', 'six']
+			if broken:
+				lines[broken - 1] = 'wrong, and does not compile'
+				lines[broken] = 'compiles again'
+			made = self.edits(*lines)
+			self.git('bisect', 'start', 'HEAD', 'v7.3')
+			os.environ.update(KDIR='.', RANGE='v7.3..HEAD')
+			said = self.git('bisect', 'run', 'sh', '-c', FOR_BISECT, check=False)
+			for name in ('KDIR', 'RANGE'):
+				os.environ.pop(name)
+			self.git('bisect', 'reset')
+			if broken == 3:
+				# It could not be tried itself: git says so.
+				self.assertRegex(said, rf'(?s)could be any of:.*{made[2]}')
+			else:
+				self.assertIn(f'{made[2]} is the first bad commit', said)
+
+
+class Jobs(Played):
+	def setUp(self) -> None:
+		super().setUp()
+		self.edits('one', 'wrong')
+		self.file, self.results = self.dir / 'jobs', self.dir / 'results'
+
+	def jobs(self) -> List[str]:
+		done = self.gate(JOBS_FILE=self.file, MERGE=self.results)
+		self.assertEqual(done.returncode, 0, done.stdout)
+		return self.file.read_text().splitlines()
+
+	def test_an_engine_one_worker_of_which_is_killed(self) -> None:
+		if not shutil.which('parallel'):
+			self.skipTest('there is no GNU parallel')
+		lines = self.jobs()
+		# The base: build, sparse, kunit, order, counts; and checkpatch of each commit.
+		self.assertEqual(len(lines), 5 + 6 + 6, '\n'.join(lines))
+		reached = self.dir / 'reached'
+		engine = subprocess.Popen(['parallel', '--will-cite', '-j2', '-a', self.file], text=True,
+			env={**os.environ, 'PLAYED_SLOW': 'order x86_64 (1/2)', 'PLAYED_REACHED': str(reached)},
+			stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+		self.addCleanup(engine.kill)
+		deadline = time.monotonic() + 90
+		while not reached.exists() or not reached.read_text():
+			self.assertLess(time.monotonic(), deadline, 'the job was not reached')
+			time.sleep(0.05)
+		os.kill(int(reached.read_text()), signal.SIGKILL)
+		out, _ = engine.communicate(timeout=90)
+		self.assertEqual(engine.returncode, 1, out)
+		self.assertOneSentence(self.gate(MERGE=self.results), '1 of 17 results are missing', 'order x86_64 (1/2)')
+		left = self.jobs()
+		self.assertEqual([re.sub('.* # ', '', l) for l in left], ['order x86_64 (1/2)'])
+		subprocess.run(left[0], shell=True, check=True, stderr=subprocess.DEVNULL)
+		merged, alone = self.gate(MERGE=self.results), self.gate()
+		self.assertIn('2/2 "change 2" is the first bad one: mm: uml: zone_device_init.zd_model_test',
+			' '.join(merged.stdout.split()))
+		table = [self.table(done.stdout) for done in (merged, alone)]
+		self.assertEqual(*table)
+		self.assertEqual((merged.returncode, self.jobs()), (alone.returncode, []))
+
+	@staticmethod
+	def table(out: str) -> List[str]:
+		return [l for l in out.splitlines() if re.match(r'(base|\d/\d) .* (ok|new|same|skip)', l)]
+
+	def test_the_longest_comes_first(self) -> None:
+		self.gate()
+		for path in (self.cache / 'outcomes').glob('*.json'):
+			text = path.read_text()
+			path.write_text(text.replace('"seconds": 1.0', f'"seconds": {900 if """"check": "sparse""" in text else 1}'))
+		self.assertEqual({re.sub(r'.* # (\w+) .*', r'\1', l) for l in self.jobs()[:3]}, {'sparse'})
+
+	def test_one_of_another_state(self) -> None:
+		line = self.jobs()[0]
+		(self.kdir / 'mm/mm_init.c').write_text('another\n')
+		self.git('commit', '-qam', 'another')
+		done = subprocess.run(line, shell=True, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+		self.assertOneSentence(done, 'there is no such job here')
+		self.assertOneSentence(self.gate(JOB='x'), 'JOB= wants MERGE=dir')
+		self.assertOneSentence(self.gate(JOBS_FILE='-'), 'JOBS_FILE=- wants MERGE=dir')
+
+	def test_where_it_is_run_does_not_matter(self) -> None:
+		os.environ.update(KDIR='linux', RANGE='v7.3..HEAD', JOBS_FILE=str(self.file))
+		subprocess.run(GATE, cwd=self.dir, check=True, stderr=subprocess.DEVNULL)
+		line = self.file.read_text().splitlines()[-1]
+		self.assertIn(f'KDIR={self.kdir} ', line)
+		for name in ('KDIR', 'RANGE', 'JOBS_FILE'):
+			os.environ.pop(name)
+		subprocess.run(line, shell=True, cwd='/', check=True, stderr=subprocess.DEVNULL)
+		self.assertEqual(len(list((self.dir / 'jobs.results').glob('*.json'))), 1)
+
+
+class Systems(Played):
+	"""The script lines of ci/, as they stand there, in the environment that the
+	system gives them."""
+
+	def setUp(self) -> None:
+		super().setUp()
+		made = self.edits('one', 'wrong')
+		self.base, self.tip = self.git('rev-parse', 'v7.3').strip(), made[-1]
+		# What is cloned is what is tested, committed or not.
+		clone = self.dir / 'project'
+		shutil.copytree(REPO, clone, symlinks=True, ignore=shutil.ignore_patterns('.git', '__pycache__', '.mypy_cache'))
+		self.commit(clone)
+		os.environ['ZONE_DEVICE'] = f'file://{clone}'
+
+	def lines(self, name: str, key: str) -> List[str]:
+		text = (TOOLS / 'ci' / name).read_text()
+		# What stands behind the key, or below it as a list.
+		found = re.findall(rf'^ +(?:- )?{key}:(?: (.*)|\n((?: +- .*\n)*))', text, re.M)
+		lines = [l.strip().removeprefix('- ') for one, more in found for l in ([one] if one else more.splitlines())]
+		return [l for l in lines if not l.startswith(NOT_HERE)]
+
+	def run_(self, lines: List[str]) -> 'subprocess.CompletedProcess[str]':
+		return subprocess.run(['sh', '-e'], input='\n'.join(lines), text=True, check=False, cwd=self.kdir,
+			stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+	def test_gitlab(self) -> None:
+		os.environ.update(CI_PROJECT_DIR=str(self.kdir), CI_MERGE_REQUEST_DIFF_BASE_SHA=self.base, CI_COMMIT_SHA=self.tip)
+		done = self.run_(self.lines('gitlab-ci.yml', 'script'))
+		self.assertEqual(done.returncode, 1, done.stdout)
+		self.assertIn('2/2 "change 2" is the first bad one', done.stdout)
+		done = self.run_(self.lines('gitlab-ci.yml', 'after_script'))
+		self.assertEqual(done.returncode, 0, done.stdout)
+		self.assertIn('**new**', (self.kdir / 'gate.md').read_text())
+		self.assertIn('zd_model_test', (self.kdir / 'junit.xml').read_text())
+
+	def test_github(self) -> None:
+		os.environ.update(GITHUB_WORKSPACE=str(self.kdir), RUNNER_TEMP=str(self.dir), BASE=self.base, TIP=self.tip,
+			GITHUB_STEP_SUMMARY=str(self.dir / 'summary'))
+		*lines, last = self.lines('github.yml', 'run')
+		done = self.run_(lines)
+		self.assertEqual(done.returncode, 1, done.stdout)
+		self.run_([last])
+		self.assertIn('**new**', (self.dir / 'summary').read_text())
+
+
+if __name__ == '__main__':
+	unittest.main()
