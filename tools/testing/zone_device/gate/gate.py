@@ -122,7 +122,7 @@ def _commands(commits: List[Commit], rows: List[Dict[str, cells.Cell]]) -> None:
 	for commit, row in zip(commits, rows):
 		for cell in row.values():
 			of_check = commit.of(asks.get(cell.column, cell.column))
-			cell.command = next((o.command for o in of_check if not o.ok), of_check[0].command if of_check else '')
+			cell.command = next((o.command for o in of_check if not o.ok or o.warnings), of_check[0].command if of_check else '')
 
 
 def _keep(gate: Gate) -> None:

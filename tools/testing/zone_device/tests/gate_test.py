@@ -129,6 +129,11 @@ class Cells(unittest.TestCase):
 				commit(3, counts=costing())]
 			self.assertEqual(column('cost', made), [OK, NEW, INHERITED, FIXED], change)
 
+	def test_wrong_struct_pages_are_no_measure(self) -> None:
+		wrong = failing('zone_device_init.zd_model_test')
+		made = [commit(0), commit(1, kunit=wrong, counts=costing(instructions=5.0)), commit(2), commit(3, counts=costing(instructions=13.0))]
+		self.assertEqual(column('cost', made), [OK, OK, OK, NEW])
+
 	def test_bytes_that_only_change_their_way_cost_nothing(self) -> None:
 		plain = costing(**{'bytes_stored': 64.0, 'bytes_stored_non-temporally': 0.0})
 		self.assertEqual(column('cost', [commit(0, counts=plain), commit(1, counts=costing())]), [OK, OK])

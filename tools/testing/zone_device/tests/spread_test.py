@@ -11,7 +11,7 @@ import sys
 import time
 import unittest
 from pathlib import Path
-from typing import List
+from typing import Any, List
 
 from helper import Case, DATA, REPO, TOOLS
 
@@ -47,7 +47,7 @@ class Played(Case):
 			made.append(self.git('rev-parse', 'HEAD').strip())
 		return made
 
-	def gate(self, **variables: object) -> 'subprocess.CompletedProcess[str]':
+	def gate(self, **variables: Any) -> 'subprocess.CompletedProcess[str]':
 		return self.make('gate', KDIR=self.kdir, RANGE='v7.3..HEAD', **variables)
 
 
@@ -76,7 +76,7 @@ class Bisect(Played):
 class Jobs(Played):
 	def setUp(self) -> None:
 		super().setUp()
-		self.edits('one', 'wrong')
+		self.edits('one', 'wrong', 'three')
 		self.file, self.results = self.dir / 'jobs', self.dir / 'results'
 
 	def jobs(self) -> List[str]:
@@ -89,10 +89,10 @@ class Jobs(Played):
 			self.skipTest('there is no GNU parallel')
 		lines = self.jobs()
 		# The base: build, sparse, kunit, order, counts; and checkpatch of each commit.
-		self.assertEqual(len(lines), 5 + 6 + 6, '\n'.join(lines))
+		self.assertEqual(len(lines), 5 + 3 * 6, '\n'.join(lines))
 		reached = self.dir / 'reached'
 		engine = subprocess.Popen(['parallel', '--will-cite', '-j2', '-a', self.file], text=True,
-			env={**os.environ, 'PLAYED_SLOW': 'order x86_64 (1/2)', 'PLAYED_REACHED': str(reached)},
+			env={**os.environ, 'PLAYED_SLOW': 'order x86_64 (1/3)', 'PLAYED_REACHED': str(reached)},
 			stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 		self.addCleanup(engine.kill)
 		deadline = time.monotonic() + 90
@@ -102,20 +102,21 @@ class Jobs(Played):
 		os.kill(int(reached.read_text()), signal.SIGKILL)
 		out, _ = engine.communicate(timeout=90)
 		self.assertEqual(engine.returncode, 1, out)
-		self.assertOneSentence(self.gate(MERGE=self.results), '1 of 17 results are missing', 'order x86_64 (1/2)')
+		self.assertOneSentence(self.gate(MERGE=self.results), '1 of 23 results are missing', 'order x86_64 (1/3)')
 		left = self.jobs()
-		self.assertEqual([re.sub('.* # ', '', l) for l in left], ['order x86_64 (1/2)'])
+		self.assertEqual([re.sub('.* # ', '', l) for l in left], ['order x86_64 (1/3)'])
 		subprocess.run(left[0], shell=True, check=True, stderr=subprocess.DEVNULL)
 		merged, alone = self.gate(MERGE=self.results), self.gate()
-		self.assertIn('2/2 "change 2" is the first bad one: mm: uml: zone_device_init.zd_model_test',
+		self.assertIn('2/3 "change 2" is the first bad one: mm: uml: zone_device_init.zd_model_test',
 			' '.join(merged.stdout.split()))
 		table = [self.table(done.stdout) for done in (merged, alone)]
 		self.assertEqual(*table)
+		self.assertEqual([row.split()[5] for row in table[0]], ['ok', 'same', 'new', 'inherited'])
 		self.assertEqual((merged.returncode, self.jobs()), (alone.returncode, []))
 
 	@staticmethod
 	def table(out: str) -> List[str]:
-		return [l for l in out.splitlines() if re.match(r'(base|\d/\d) .* (ok|new|same|skip)', l)]
+		return [l for l in out.splitlines() if re.match(r'(base|\d/\d)( +\w+){8}$', l)]
 
 	def test_the_longest_comes_first(self) -> None:
 		self.gate()

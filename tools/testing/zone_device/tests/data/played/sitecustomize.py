@@ -36,7 +36,7 @@ def _says(job: judge.Job) -> Outcome:
 	return outcome
 
 
-def _run_together(group: List[Tuple[int, judge.Job, str]], _keys: judge.Keys, found: Dict[int, Outcome]) -> None:
+def _run_together(group: List[Tuple[int, judge.Job, str]], keys: judge.Keys, found: Dict[int, Outcome]) -> None:
 	for place, job, key in group:
 		if judge.title(job) == os.environ.get('PLAYED_SLOW'):
 			Path(os.environ['PLAYED_REACHED']).write_text(str(os.getpid()))
