@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Sequence
 from unittest import mock
 from xml.etree import ElementTree
 
-from helper import Case, patch_text
+from helper import Case, contents, Front, patch_text
 
 import options
 import report
@@ -246,6 +246,16 @@ class Command(Case):
 		with mock.patch('sys.stdin', mock.Mock(buffer=io.BytesIO(text))), mock.patch('sys.stdout', out):
 			self.assertEqual(gate.b4(options.parse()), 0)
 		self.assertIn(('zone_device-mm', 'pass'), [(s['tool'], s['status']) for s in json.loads(out.getvalue())])
+
+
+class Interrupted(Front):
+	def test_while_a_commit_is_configured_or_built(self) -> None:
+		series = self.series(patch_text(5, 'five'))
+		for phase in ('config', 'build'):
+			self.interrupt('cache/trees/*/*/build/uml/reached', command='gate', SERIES=series, FAKE_SLOW=phase)
+			for reached in self.cache.glob('trees/*/*/build/uml/reached'):
+				reached.unlink()
+		self.assertEqual(contents(self.kdir), contents(self.kernel('untouched')))
 
 
 class Range(Case):

@@ -47,6 +47,12 @@ class Played(Case):
 			made.append(self.git('rev-parse', 'HEAD').strip())
 		return made
 
+	def wait_for(self, reached: Path) -> None:
+		deadline = time.monotonic() + 90
+		while not reached.exists() or not reached.read_text():
+			self.assertLess(time.monotonic(), deadline, 'the job was not reached')
+			time.sleep(0.05)
+
 	def gate(self, **variables: Any) -> 'subprocess.CompletedProcess[str]':
 		return self.make('gate', KDIR=self.kdir, RANGE='v7.3..HEAD', **variables)
 
@@ -73,6 +79,25 @@ class Bisect(Played):
 				self.assertIn(f'{made[2]} is the first bad commit', said)
 
 
+class Interrupted(Played):
+	def test_it_goes_on_where_it_was(self) -> None:
+		self.edits('one', 'wrong')
+		reached = self.dir / 'reached'
+		env = {**os.environ, 'KDIR': str(self.kdir), 'RANGE': 'v7.3..HEAD', 'PLAYED_SLOW': 'kunit uml (1/2)',
+			'PLAYED_REACHED': str(reached)}
+		proc = subprocess.Popen(GATE, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+			stderr=subprocess.STDOUT)
+		self.addCleanup(proc.kill)
+		self.wait_for(reached)
+		proc.send_signal(signal.SIGINT)
+		out, _ = proc.communicate(timeout=60)
+		self.assertEqual((proc.returncode, out.splitlines()[-1]),
+			(130, 'zone_device: interrupted; the next run takes up from here'))
+		out = self.gate().stdout
+		self.assertIn('sparse x86_64 (1/2): ok, known since', out)
+		self.assertNotIn('kunit uml (1/2): ok, known since', out)
+
+
 class Jobs(Played):
 	def setUp(self) -> None:
 		super().setUp()
@@ -95,10 +120,7 @@ class Jobs(Played):
 			env={**os.environ, 'PLAYED_SLOW': 'order x86_64 (1/3)', 'PLAYED_REACHED': str(reached)},
 			stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 		self.addCleanup(engine.kill)
-		deadline = time.monotonic() + 90
-		while not reached.exists() or not reached.read_text():
-			self.assertLess(time.monotonic(), deadline, 'the job was not reached')
-			time.sleep(0.05)
+		self.wait_for(reached)
 		os.kill(int(reached.read_text()), signal.SIGKILL)
 		out, _ = engine.communicate(timeout=90)
 		self.assertEqual(engine.returncode, 1, out)
@@ -111,7 +133,7 @@ class Jobs(Played):
 			' '.join(merged.stdout.split()))
 		table = [self.table(done.stdout) for done in (merged, alone)]
 		self.assertEqual(*table)
-		self.assertEqual([row.split()[5] for row in table[0]], ['ok', 'same', 'new', 'inherited'])
+		self.assertEqual([row.split()[5] for row in table[0]], ['ok', 'ok', 'new', 'inherited'])
 		self.assertEqual((merged.returncode, self.jobs()), (alone.returncode, []))
 
 	@staticmethod
