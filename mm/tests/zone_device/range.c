@@ -258,7 +258,8 @@ struct dev_pagemap *zd_map(struct kunit *test, const struct zd_range_args *args)
  * @order: its order
  *
  * Where @pgmap has full struct pages (those of order 0 always have), the clone
- * keeps them full: it says, as one with an altmap does, that none are shared.
+ * keeps them full: it says, as one with an altmap does, that none are shared. A
+ * call that does not start where @pgmap does needs its altmap.base_pfn there.
  *
  * Returns: the clone, freed when the test ends.
  */
@@ -309,7 +310,8 @@ void zd_poison(const struct zd_call *call, u8 poison)
 /**
  * zd_poison_guards() - overwrite the struct pages on both sides of a call's
  *
- * They must exist: the call is on a part of what is mapped.
+ * They must exist: the call is on a part of what is mapped. A pageblock whose
+ * first struct page is poisoned cannot be asked for its type any more.
  */
 void zd_poison_guards(const struct zd_call *call, u8 poison)
 {

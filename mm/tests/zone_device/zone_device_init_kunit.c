@@ -158,7 +158,7 @@ static void zd_expect_pageblocks(struct kunit *test, const struct zd_call *whole
 /*
  * Test case: each pageblock that starts in the range is movable afterwards, and
  * one that starts before it or after it is left as it was; with an altmap, one
- * that starts in what the altmap takes, too.
+ * that starts in what the altmap takes, too. No pages have no pageblock.
  */
 static void zd_pageblock_test(struct kunit *test)
 {
@@ -169,7 +169,14 @@ static void zd_pageblock_test(struct kunit *test)
 	struct dev_pagemap *pgmap = zd_map(test, &args);
 	struct dev_pagemap *clone = zd_clone_pgmap(test, pgmap, args.type, 0);
 	struct zd_call whole = zd_call_for(pgmap, 0);
+	struct zd_call none = whole;
 	int first, last;
+
+	none.start_pfn += 2 * pageblock_nr_pages;
+	none.nr_pages = 0;
+	zd_mark_pageblocks(&whole);
+	zd_init(&none);
+	zd_expect_pageblocks(test, &whole, &none);
 
 	clone->flags |= PGMAP_ALTMAP_VALID;
 	clone->altmap.free = pageblock_nr_pages;

@@ -8,7 +8,7 @@ import re
 import shlex
 from dataclasses import dataclass, field, Field, fields
 from pathlib import Path
-from typing import Any, Callable, Dict, Generic, List, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar
 
 from contract import CONTRACTS
 from host import cache
@@ -57,17 +57,19 @@ def _path(name: str, text: str) -> Path:
 	return Path(os.path.realpath(cache.expand(name, text)))
 
 
-def _input(name: str, text: str) -> str:
+def _input(name: str, text: str, names: Sequence[str] = ()) -> str:
+	"""@names: what else may have been meant."""
 	if text != 'none' and not os.path.lexists(cache.expand(name, text)):
-		raise Error(f'{name}={text}: no such file or directory')
+		close = nearest(text, list(names))
+		raise Error(f'{name}={text}: no such file or directory' + (f'; is {close} meant?' if close else ''))
 	return text
 
 
 def _series(name: str, text: str) -> str:
 	"""One of our own may be called by its name, if the user has nothing of that name."""
-	ours = REPO / 'series' / text
+	ours = {where.name: str(where) for where in (REPO / 'series').iterdir()}
 	own = os.path.lexists(cache.expand(name, text))
-	return str(ours) if not own and '/' not in text and ours.is_dir() else _input(name, text)
+	return ours[text] if not own and text in ours else _input(name, text, [*ours, 'none'])
 
 
 def _output(name: str, text: str) -> str:

@@ -31,18 +31,40 @@ def align(rows: Sequence[Sequence[str]], left: int = 1, last: str = 'right') -> 
 	return ['  '.join(cell(row, i) for i in range(len(row))).rstrip() for row in rows]
 
 
+def _test(name: str) -> str:
+	"""What a case of a KUnit test with parameters is a case of."""
+	suite, test, *parameter = name.split('.', 2)[:3] if name.count('.') > 1 else (name, '')
+	# Names of the tools' own tests have three parts, too.
+	return f'{suite}.{test}' if parameter and not parameter[0].startswith('test_') else name
+
+
+def _some(names: Sequence[str]) -> str:
+	"""As many of them as fit into a line, and how many more there are."""
+	shown = 1
+	while shown < len(names) and len(', '.join(names[:shown + 1])) < NAMES_WIDTH:
+		shown += 1
+	return ', '.join(names[:shown]) + (f' and {len(names) - shown} more' if len(names) > shown else '')
+
+
 def failures(outcome: Outcome) -> List[str]:
+	"""Each failed test; of its cases the first, since one mistake fails many alike."""
+	tests: Dict[str, List[str]] = {}
+	for name, _printed in outcome.failures:
+		tests.setdefault(_test(name), []).append(name)
+	printed = dict(outcome.failures)
 	lines = []
-	for name, printed in outcome.failures[:FAILURES_SHOWN]:
-		lines.append(f'FAILED {outcome.title}: {name}')
-		lines += [f'    {line}' for line in printed[:LINES_SHOWN]]
-		if len(printed) > LINES_SHOWN:
-			lines.append(f'    … {len(printed) - LINES_SHOWN} more lines in the log')
-	if len(outcome.failures) > FAILURES_SHOWN:
-		lines.append(f'… and {len(outcome.failures) - FAILURES_SHOWN} more failed tests')
+	for test, (first, *more) in list(tests.items())[:FAILURES_SHOWN]:
+		lines.append(f'FAILED {outcome.title}: {first}')
+		lines += [f'    {line}' for line in printed[first][:LINES_SHOWN]]
+		if len(printed[first]) > LINES_SHOWN:
+			lines.append(f'    … {len(printed[first]) - LINES_SHOWN} more lines in the log')
+		if more:
+			lines.append(f'    and {len(more)} more of its cases: {_some([n[len(test) + 1:] for n in more])}')
+	lines += [f'FAILED {outcome.title}: {first}' for first, *_ in list(tests.values())[FAILURES_SHOWN:]]
 	if outcome.problem:
 		lines.append(f'FAILED {outcome.title}: {outcome.problem}')
-		if outcome.log:
+		# Where nothing matched there is nothing to be found in it.
+		if outcome.log and not outcome.empty:
 			whole = files.tail(outcome.log, 100000)
 			lines += [f'    {line}' for line in log.excerpt(whole, LINES_SHOWN)]
 	if lines and outcome.log:
@@ -73,12 +95,7 @@ def skips(outcomes: Sequence[Outcome]) -> List[str]:
 			reasons.setdefault(_reason(reason), []).append(f'{o.subject}: {name}')
 	lines = []
 	for reason, names in reasons.items():
-		lines.append(f'skipped {len(names)}: {reason}')
-		shown = 1
-		while shown < len(names) and len(', '.join(names[:shown + 1])) < NAMES_WIDTH:
-			shown += 1
-		more = f' and {len(names) - shown} more' if len(names) > shown else ''
-		lines.append(f'    {", ".join(names[:shown])}{more}')
+		lines += [f'skipped {len(names)}: {reason}', f'    {_some(names)}']
 	lines += [f'cannot judge {o.title}: {o.unknown}' for o in outcomes if o.unknown]
 	return lines
 
@@ -104,7 +121,13 @@ def promises(outcomes: Sequence[Outcome]) -> List[str]:
 def show(outcomes: Sequence[Outcome]) -> None:
 	for o in outcomes:
 		tell(failures(o) if not o.ok else [])
-	tell(table(outcomes) + skips(outcomes) + promises(outcomes))
+	tell(table(outcomes) + skips(outcomes) + promises(outcomes) + _bad(outcomes))
+
+
+def _bad(outcomes: Sequence[Outcome]) -> List[str]:
+	"""The verdict once more, where a terminal ends."""
+	return [f'FAILED {o.title}: ' + (o.problem or f'{o.failed} failed'
+		+ (f', the first: {o.failures[0][0]}' if o.failures else '')) for o in outcomes if not o.ok]
 
 
 def as_json(outcomes: Sequence[Outcome], **more: object) -> str:

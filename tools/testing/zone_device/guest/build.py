@@ -60,6 +60,9 @@ def environment() -> Dict[str, str]:
 	env.pop('CCACHE_DEPEND', None)
 	env['PYTHONDONTWRITEBYTECODE'] = '1'
 	env['LC_ALL'] = 'C'
+	# Of the same objects comes the same image, whenever and however often it is made.
+	env.update(KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970', KBUILD_BUILD_VERSION='1',
+		KBUILD_BUILD_USER='zone_device', KBUILD_BUILD_HOST='zone_device')
 	return env
 
 

@@ -63,7 +63,8 @@ class Tree:
 
 	def describe(self) -> str:
 		if self.patches:
-			return f'{self.source.name}, {len(self.patches)} patches of {self.series}'
+			what = 'patch' if len(self.patches) == 1 else 'patches'
+			return f'{self.source.name}, {len(self.patches)} {what} of {self.series}'
 		return f'{self.source.name}, which has {self.features}' if self.features else self.source.name
 
 

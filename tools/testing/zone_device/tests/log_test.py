@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Logs of real boots, and the verdicts and tables that come of them."""
 
+import io
 import json
 import unittest
 from typing import List
+from unittest import mock
 from xml.etree import ElementTree
 
 from helper import Case, DATA
@@ -126,6 +128,27 @@ class Judge(Case):
 		skipped = suite.find('.//skipped')
 		assert skipped is not None
 		self.assertEqual(skipped.get('message'), 'no template: needs the series')
+
+	def test_one_mistake_is_not_told_for_each_case(self) -> None:
+		cases = [f'zone_device_init.zd_model_test.{kind}, order {n}' for kind in ('PRIVATE', 'COHERENT') for n in range(20)]
+		others = [f'zone_device_init.zd_{n}_test' for n in range(12)]
+		own = ['gate_test.Cells.test_a', 'gate_test.Cells.test_b']
+		outcome = Outcome('kunit', 'x86_64', failed=54, failures=[(n, [f'said by {n}']) for n in [*own, *cases, *others]])
+		lines = report.failures(outcome)
+		# Each test is there, and of cases the first in its own words.
+		self.assertEqual([l for l in lines if l.startswith('FAILED')],
+			[f'FAILED x86_64: {n}' for n in [*own, cases[0], *others]])
+		self.assertEqual([l for l in lines if 'zd_model_test' in l][1:], [f'    said by {cases[0]}'])
+		self.assertIn('    and 39 more of its cases: PRIVATE, order 1, PRIVATE, order 2, PRIVATE, order 3, PRIVATE, order 4'
+			' and 35 more', lines)
+
+	def test_the_verdict_stands_where_a_terminal_ends(self) -> None:
+		red = Outcome('kunit', 'x86_64', failed=2, failures=[('s.a', []), ('s.b', [])], skips=[('s.c', 'no device')])
+		hung = Outcome('kunit', 'uml', problem='the guest hung')
+		out = io.StringIO()
+		with mock.patch('sys.stdout', out):
+			report.show([Outcome('kunit', 'arm64', passed=1), red, hung])
+		self.assertEqual(out.getvalue().splitlines()[-2:], ['FAILED x86_64: 2 failed, the first: s.a', 'FAILED uml: the guest hung'])
 
 
 if __name__ == '__main__':

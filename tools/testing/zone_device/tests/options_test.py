@@ -30,7 +30,7 @@ class Options(Front):
 		os.environ.update(SERIES='nontemporal', SERIES_A=str(self.dir), SERIES_B='none')
 		given = options.parse()
 		self.assertEqual((given.series, given.series_b), (str(REPO / 'series/nontemporal'), 'none'))
-		self.refused('no such file or directory', SERIES='nontemporel')
+		self.refused('no such file or directory; is nontemporal meant?', SERIES='nontemporel')
 		self.refused('no such file or directory', SERIES='..x')
 		# What the user has comes first.
 		(self.dir / 'nontemporal').mkdir()
