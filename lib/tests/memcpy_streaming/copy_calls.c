@@ -83,5 +83,19 @@ void name##_function(void *dst, const void *src, size_t len)		\
 }
 
 DEFINE_CODE_MARK(copy_drain_code, stream_drain())
-DEFINE_CODE_MARK(copy_stream_code, stream_copy(dst, src, len))
-DEFINE_CODE_MARK(copy_memcpy_code, memcpy(dst, src, len))
+
+/*
+ * The same for all of a function: what stands behind a condition may be put
+ * anywhere in it. The build keeps functions and these lines in their order.
+ */
+#define DEFINE_FUNCTION_MARK(name, statement)				\
+asm(".text\n" CODE_LABEL(name##_begin));				\
+static noinline __noclone __used					\
+void name##_function(void *dst, const void *src, size_t len)		\
+{									\
+	statement;							\
+}									\
+asm(".text\n" CODE_LABEL(name##_end))
+
+DEFINE_FUNCTION_MARK(copy_stream_code, stream_copy(dst, src, len));
+DEFINE_FUNCTION_MARK(copy_memcpy_code, memcpy(dst, src, len));
