@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The kinds of device memory, each type in each shape, and parts of what is
- * mapped. A new type, order or place of the memmap is a line in one of the tables.
+ * mapped. A new type or order is a line in one of the tables; where the memmap may
+ * lie is in enum zd_memmap, and zd_case_args() has it put there.
  */
 #include "zone_device_test.h"
 
@@ -63,14 +64,14 @@ const char *zd_type_name(enum memory_type type)
  */
 void zd_describe_case(const struct zd_case *c, char *desc)
 {
+	const char *name = "a shape without a name";
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(zd_shapes) - 1; i++) {
+	for (i = 0; i < ARRAY_SIZE(zd_shapes); i++) {
 		if (zd_shapes[i].order == c->order && zd_shapes[i].memmap == c->memmap)
-			break;
+			name = zd_shapes[i].name;
 	}
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %s", zd_type_name(c->type),
-		 zd_shapes[i].name);
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %s", zd_type_name(c->type), name);
 }
 
 /** zd_next_case() - the cases, one after the other, as a test's parameters */

@@ -33,9 +33,9 @@ def align(rows: Sequence[Sequence[str]], left: int = 1, last: str = 'right') -> 
 
 def _test(name: str) -> str:
 	"""What a case of a KUnit test with parameters is a case of."""
-	suite, test, *parameter = name.split('.', 2)[:3] if name.count('.') > 1 else (name, '')
+	parts = name.split('.', 2)
 	# Names of the tools' own tests have three parts, too.
-	return f'{suite}.{test}' if parameter and not parameter[0].startswith('test_') else name
+	return '.'.join(parts[:2]) if len(parts) == 3 and not parts[2].startswith('test_') else name
 
 
 def _some(names: Sequence[str]) -> str:
