@@ -85,17 +85,19 @@ void name##_function(void *dst, const void *src, size_t len)		\
 DEFINE_CODE_MARK(copy_drain_code, stream_drain())
 
 /*
- * The same for all of a function: what stands behind a condition may be put
- * anywhere in it. The build keeps functions and these lines in their order.
+ * What is measured of these is all up to the next one: behind a condition the
+ * compiler may put code anywhere in a function. The build keeps them in order.
  */
-#define DEFINE_FUNCTION_MARK(name, statement)				\
-asm(".text\n" CODE_LABEL(name##_begin));				\
-static noinline __noclone __used					\
-void name##_function(void *dst, const void *src, size_t len)		\
-{									\
-	statement;							\
-}									\
-asm(".text\n" CODE_LABEL(name##_end))
+noinline __noclone void copy_by_stream(void *dst, const void *src, size_t len)
+{
+	stream_copy(dst, src, len);
+}
 
-DEFINE_FUNCTION_MARK(copy_stream_code, stream_copy(dst, src, len));
-DEFINE_FUNCTION_MARK(copy_memcpy_code, memcpy(dst, src, len));
+noinline __noclone void copy_by_memcpy(void *dst, const void *src, size_t len)
+{
+	memcpy(dst, src, len);
+}
+
+noinline __noclone void copy_by_nothing(void *dst, const void *src, size_t len)
+{
+}

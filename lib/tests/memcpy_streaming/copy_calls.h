@@ -75,11 +75,14 @@ static inline const char *copy_call_lacks(const struct copy_call *call)
 void copy_then_drain(void *dst, const void *src, size_t len);
 void copy_64_then_drain(void *dst, const void *src, size_t len);
 
-/* The machine code of a statement, or of a function: from name_begin to before name_end. */
+/* One behind the other, so that their sizes are known. */
+void copy_by_stream(void *dst, const void *src, size_t len);
+void copy_by_memcpy(void *dst, const void *src, size_t len);
+void copy_by_nothing(void *dst, const void *src, size_t len);
+
+/* The machine code of one statement: from name_begin to before name_end. */
 #define DECLARE_CODE_MARK(name)	extern const u8 name##_begin[], name##_end[]
 
 DECLARE_CODE_MARK(copy_drain_code);
-DECLARE_CODE_MARK(copy_stream_code);
-DECLARE_CODE_MARK(copy_memcpy_code);
 
 #endif
