@@ -6,7 +6,7 @@ import contextlib
 import time
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import store
 from checks import Check
@@ -37,13 +37,14 @@ class Job:
 		return self.tree, self.check.compares, self.check.holds
 
 
-def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> List[Outcome]:
+def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False,
+	keys: Optional['Keys'] = None) -> List[Outcome]:
 	"""The outcomes, in the order of the jobs. With @fresh none is taken from
 	what is kept; with @keep_going a tree that cannot be prepared ends only the
-	jobs that need it. Raises Error."""
+	jobs that need it; @keys if the caller has some already. Raises Error."""
 	if not jobs:
 		return []
-	keys = Keys()
+	keys = keys or Keys()
 	found: Dict[int, Outcome] = {}
 	open_jobs: List[Tuple[int, Job, str]] = []
 	for place, job in enumerate(jobs):
@@ -74,7 +75,7 @@ def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False) -> L
 
 
 class Keys:
-	"""What outcomes are kept by; what jobs share of it is found out once a run."""
+	"""What outcomes are kept by; what jobs share of it is found out once."""
 
 	def __init__(self) -> None:
 		self._project = store.project()

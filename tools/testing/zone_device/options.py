@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import shlex
-from dataclasses import dataclass, field, Field, fields
+from dataclasses import dataclass, field, Field, fields, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar
 
@@ -291,6 +291,11 @@ def parse() -> Options:
 	given = Options(**values)
 	for name, text in given.outputs.items():
 		_no_input(name, text, given)
-	if given.post:
-		_no_input('POST', str(given.post), given)
+	if not given.merge and (given.job or given.jobs_file == '-'):
+		raise Error(f'{"JOB=" if given.job else "JOBS_FILE=-"} wants MERGE=dir: where do the results go?')
+	if given.jobs_file and not given.merge:
+		given = replace(given, merge=_path('JOBS_FILE', f'{given.jobs_file}.results'))
+	for name, where in (('POST', given.post), ('MERGE', given.merge)):
+		if where:
+			_no_input(name, str(where), given)
 	return given

@@ -31,10 +31,9 @@ def _absolute(given: Options) -> Options:
 
 def write(jobs: Sequence[Job], command: str, given: Options) -> int:
 	"""To JOBS_FILE= those that have no result yet, the longest one first."""
-	where = given.merge or Path(f'{cache.expand("JOBS_FILE", given.jobs_file)}.results').absolute()
-	if given.jobs_file == '-' and not given.merge:
-		raise Error('JOBS_FILE=- wants MERGE=dir too: where do the results go?')
-	keys, took = Keys(), store.durations()
+	# options.parse() sees to it that there is such a place.
+	assert given.merge
+	where, keys, took = given.merge, Keys(), store.durations()
 	left = [job for job in jobs if not store.read(_result(where, keys.of(job)))]
 	left.sort(key=lambda job: took.get((job.check.name, job.target.name), float('inf')), reverse=True)
 	typed = _absolute(given).typed('TARGETS', 'TIMEOUT')
@@ -47,21 +46,19 @@ def write(jobs: Sequence[Job], command: str, given: Options) -> int:
 
 def carry_out(jobs: Sequence[Job], given: Options) -> int:
 	"""The one that JOB= names. That it says something is wrong is no failure of the job."""
-	if not given.merge:
-		raise Error('JOB= wants MERGE=dir: where does the result go?')
+	assert given.merge
 	keys = Keys()
 	mine = [job for job in jobs if keys.of(job) == given.job]
 	if not mine:
 		raise Error(f'JOB={given.job}: there is no such job here; the series, this project, the compiler or QEMU is '
 			'another one than where JOBS_FILE= was written')
-	found, = judge.run(mine, given.fresh, keep_going=True)
+	found, = judge.run(mine, given.fresh, keep_going=True, keys=keys)
 	store.write(_result(given.merge, given.job), found)
 	return 0
 
 
-def merged(jobs: Sequence[Job], where: Path) -> Dict[str, Outcome]:
+def merged(jobs: Sequence[Job], where: Path, keys: Keys) -> Dict[str, Outcome]:
 	"""Key -> outcome, of all jobs. Raises Error if one is missing."""
-	keys = Keys()
 	found = {keys.of(job): store.read(_result(where, keys.of(job))) for job in jobs}
 	missing: List[str] = [judge.title(job) for job in jobs if not found[keys.of(job)]]
 	if missing:

@@ -74,6 +74,10 @@ def _jobs(plans: List[Plan], targets: List[Target], given: Options) -> List[List
 		for n in range(of + 1)]
 
 
+def _all(jobs: List[List[List[Job]]]) -> List[Job]:
+	return [job for stages in jobs for stage in stages for job in stage]
+
+
 def _commit(number: int, plan: Plan) -> Commit:
 	patch = plan.patches[-1] if number else None
 	return Commit(number, patch.subject or patch.name if patch else plan.origin.name,
@@ -81,8 +85,8 @@ def _commit(number: int, plan: Plan) -> Commit:
 
 
 def _ask(plans: List[Plan], jobs: List[List[List[Job]]], given: Options) -> List[Commit]:
-	known = spread.merged([j for stages in jobs for stage in stages for j in stage], given.merge) if given.merge else {}
 	keys = judge.Keys()
+	known = spread.merged(_all(jobs), given.merge, keys) if given.merge else {}
 	commits: List[Commit] = []
 	for number, (plan, (style, builds, static, runs)) in enumerate(zip(plans, jobs)):
 		commit = _commit(number, plan)
@@ -90,7 +94,7 @@ def _ask(plans: List[Plan], jobs: List[List[List[Job]]], given: Options) -> List
 
 		def ask(stage: List[Job], commit: Commit = commit) -> None:
 			found = [judge.finish(j, known[keys.of(j)]) for j in stage] if known else \
-				judge.run(stage, given.fresh, keep_going=True)
+				judge.run(stage, given.fresh, keep_going=True, keys=keys)
 			commit.outcomes.update({(j.check.name, j.target.name): o for j, o in zip(stage, found)})
 		ask(style)
 		ask(builds)
@@ -144,8 +148,7 @@ def gate(given: Options) -> int:
 		return 2
 	jobs = _jobs(plans, targets, given)
 	if given.job or given.jobs_file:
-		flat = [j for stages in jobs for stage in stages for j in stage]
-		return spread.carry_out(flat, given) if given.job else spread.write(flat, 'gate', given)
+		return spread.carry_out(_all(jobs), given) if given.job else spread.write(_all(jobs), 'gate', given)
 	commits = _ask(plans, jobs, given)
 	contract = next((o.contract for c in reversed(commits) for o in c.outcomes.values() if o.contract), '')
 	found = Gate(_judged(plans, contract, given), commits, cells.cells(commits, contract))

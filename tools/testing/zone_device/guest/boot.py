@@ -101,7 +101,8 @@ def take_results(outcome: Outcome, result: Path, status: int, filter: str = '') 
 	elif not outcome.passed + outcome.failed + outcome.skipped:
 		# A guest that dies before its first result has a plan, too.
 		outcome.empty = bool(filter) and any(l.strip().endswith('1..0') for l in lines) and not seen.last
-		outcome.problem = f'no test matches FILTER={filter}: it is suite.test, as in zone_device_init.zd_model_test' if outcome.empty else 'no test ran'
+		outcome.problem = f'no test matches FILTER={filter}: it is suite.test, as in zone_device_init.zd_model_test' \
+			if outcome.empty else 'no test ran'
 	elif seen.splats:
 		outcome.problem = f'the kernel complained: {seen.splats[0]}'
 	elif counts.get('errors', 0):

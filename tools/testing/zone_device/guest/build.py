@@ -58,8 +58,8 @@ def environment() -> Dict[str, str]:
 	# CCACHE_DEPEND would make misses cheaper, but with it the object of another
 	# state of the same source came back, twice in sixteen builds of mutants.
 	env.pop('CCACHE_DEPEND', None)
-	# CCACHE_NOCPP2 saves a fifth of a miss, and the code is the same, but gcc then
-	# warns of what macros made (5 times in all of x86_64), and warnings are judged.
+	# CCACHE_NOCPP2 would, too, and the code is the same, but gcc then warns of what
+	# macros made (5 times in x86_64-kasan), and warnings are judged.
 	env.pop('CCACHE_NOCPP2', None)
 	env['PYTHONDONTWRITEBYTECODE'] = '1'
 	env['LC_ALL'] = 'C'

@@ -5,14 +5,13 @@ that the table has."""
 import io
 import json
 import os
-import subprocess
 import unittest
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 from unittest import mock
 from xml.etree import ElementTree
 
-from helper import Case, contents, Front, patch_text
+from helper import Case, contents, Front, patch_text, Repository
 
 import options
 import report
@@ -258,23 +257,11 @@ class Interrupted(Front):
 		self.assertEqual(contents(self.kdir), contents(self.kernel('untouched')))
 
 
-class Range(Case):
-	def git(self, *words: str) -> str:
-		return subprocess.run(['git', '-c', 'user.name=a', '-c', 'user.email=a@b', *words], cwd=self.kdir, check=True,
-			stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
-
+class Range(Repository):
 	def setUp(self) -> None:
 		super().setUp()
-		self.kdir = self.kernel()
-		self.commit(self.kdir)
-		self.git('tag', 'v7.3')
 		for line in (5, 15):
 			self.edit(line)
-
-	def edit(self, line: int) -> None:
-		path = self.kdir / 'mm/mm_init.c'
-		path.write_text(path.read_text().replace(f'line {line}\n', f'changed {line}\n'))
-		self.git('commit', '-qam', f'change {line}')
 
 	def test_it_is_a_kernel_and_a_series(self) -> None:
 		(self.kdir / 'mm/mm_init.c').write_text('not committed\n')

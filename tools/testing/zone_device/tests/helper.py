@@ -200,6 +200,28 @@ def asked(on: target.Target) -> Iterator[Tuple[tree.Tree, target.Target]]:
 		yield made, on.asked(given)
 
 
+class Repository(Case):
+	"""A small kernel under git, whose one commit is v7.3."""
+
+	def setUp(self) -> None:
+		super().setUp()
+		os.environ.update(GIT_AUTHOR_NAME='a', GIT_AUTHOR_EMAIL='a@b', GIT_COMMITTER_NAME='a', GIT_COMMITTER_EMAIL='a@b')
+		self.kdir = self.kernel()
+		self.commit(self.kdir)
+		self.git('tag', 'v7.3')
+
+	def git(self, *words: str, check: bool = True) -> str:
+		return subprocess.run(['git', *words], cwd=self.kdir, check=check, stdout=subprocess.PIPE,
+			stderr=subprocess.STDOUT, text=True).stdout.strip()
+
+	def edit(self, line: int, to: str = '') -> str:
+		"""A commit that changes a line of MM_INIT; returns its name."""
+		path = self.kdir / 'mm/mm_init.c'
+		path.write_text(path.read_text().replace(f'line {line}\n', f'{to or f"changed {line}"}\n'))
+		self.git('commit', '-qam', f'change {line}')
+		return self.git('rev-parse', 'HEAD')
+
+
 class Front(Case):
 	def setUp(self) -> None:
 		super().setUp()
