@@ -62,6 +62,9 @@ void nt_witness_reset(struct nt_witness *w);
 unsigned long nt_witness_missed(struct nt_witness *w);
 void nt_witness_stop(struct kunit *test, struct nt_witness *w);
 
+const char *nt_copy_lacks(void);
+const char *nt_flushcache_lacks(void);
+
 static inline const char *nt_witness_lacks(void)
 {
 	return NULL;
@@ -102,11 +105,19 @@ static inline const char *nt_witness_lacks(void)
 {
 	if (IS_ENABLED(CONFIG_UML))
 		return "UML has no non-temporal stores to observe";
-	if (!IS_ENABLED(CONFIG_X86_64))
-		return "nt_insn.c knows the non-temporal stores of x86_64 alone";
 	if (!IS_ENABLED(CONFIG_KPROBES))
 		return "observing non-temporal stores needs CONFIG_KPROBES";
-	return "observing non-temporal stores needs CONFIG_NT_WITNESS";
+	return "no file in nt_witness/ knows this architecture's streaming stores";
+}
+
+static inline const char *nt_copy_lacks(void)
+{
+	return nt_witness_lacks();
+}
+
+static inline const char *nt_flushcache_lacks(void)
+{
+	return nt_witness_lacks();
 }
 #endif
 

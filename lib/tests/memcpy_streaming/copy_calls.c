@@ -7,6 +7,8 @@
 
 #include <linux/objtool.h>
 
+#include <asm/barrier.h>
+
 #include "copy_calls.h"
 
 static noinline __noclone void stream_len(void *dst, const void *src, size_t len)
@@ -83,6 +85,8 @@ void name##_function(void *dst, const void *src, size_t len)		\
 }
 
 DEFINE_CODE_MARK(copy_drain_code, stream_drain())
+/* Orders nothing: the code that it is made of is looked at. */
+DEFINE_CODE_MARK(copy_wmb_code, wmb())
 
 /*
  * What is measured of these is all up to the next one: behind a condition the

@@ -32,13 +32,7 @@
 #endif
 
 /* An arch without a copy of its own has memcpy(), and a drain that is nothing. */
-#ifdef ZD_STREAMS
-#define STREAMS_HERE		true
-#define STREAM_DRAIN_CODE	"one sfence"
-#else
-#define STREAMS_HERE		false
-#define STREAM_DRAIN_CODE	"nothing"
-#endif
+#define STREAMS_HERE		__is_defined(ZD_STREAMS)
 
 enum {
 #define SIZE(n)	COPY_SIZE_##n,
@@ -84,5 +78,6 @@ void copy_by_nothing(void *dst, const void *src, size_t len);
 #define DECLARE_CODE_MARK(name)	extern const u8 name##_begin[], name##_end[]
 
 DECLARE_CODE_MARK(copy_drain_code);
+DECLARE_CODE_MARK(copy_wmb_code);
 
 #endif

@@ -11,6 +11,7 @@
 #include <kunit/nt_insn.h>
 #include <kunit/test.h>
 #include <linux/bitops.h>
+#include <linux/string.h>
 
 #include "fence_order.h"
 
@@ -36,34 +37,36 @@ static void visit(struct walk *walk, const void *addr, bool fenced)
 		walk->todo[walk->nr_todo++] = next;
 }
 
-static bool is_one_of(const void *target, const void *const copies[], int nr)
+static bool is_copy(const void *target)
 {
-	while (nr--) {
-		if (copies[nr] == target)
+	int i;
+
+	for (i = 0; i < nt_arch.nr_copies; i++) {
+		if (nt_arch.copies[i] == target)
 			return true;
 	}
-	return false;
+	return target == memcpy;
 }
 
 /*
- * What it comes to that @fn is called: a store if it copies, an sfence if it
+ * What it comes to that @fn is called: a store if it copies, a fence if it
  * executes one on each way and copies nothing, else a call that does not matter.
- * A trap if it has an sfence that is neither of these.
+ * A trap if it has a fence that is neither of these.
  */
-static enum nt_insn_kind called(const void *fn, const void *const copies[], int nr)
+static enum nt_insn_kind called(const void *fn)
 {
 	bool copies_something = false, branched = false, fences = false, more = false;
 	const void *at, *end;
 	struct nt_insn insn;
 
-	if (is_one_of(fn, copies, nr))
+	if (is_copy(fn))
 		return NT_INSN_STORE;
 	if (!fn || nt_insn_function(fn, &at, &end))
 		return NT_INSN_CALL;
 	for (at = fn; at < end && !nt_insn_decode(at, &insn); at += insn.len) {
-		if (insn.kind == NT_INSN_STORE || is_one_of(insn.target, copies, nr))
+		if (insn.kind == NT_INSN_STORE || is_copy(insn.target))
 			copies_something = true;
-		if (insn.kind == NT_INSN_SFENCE) {
+		if (insn.kind == NT_INSN_FENCE) {
 			more |= fences || branched;
 			fences = true;
 		}
@@ -73,41 +76,39 @@ static enum nt_insn_kind called(const void *fn, const void *const copies[], int 
 		return NT_INSN_TRAP;
 	if (copies_something)
 		return NT_INSN_STORE;
-	return fences ? NT_INSN_SFENCE : NT_INSN_CALL;
+	return fences ? NT_INSN_FENCE : NT_INSN_CALL;
 }
 
 /**
- * fence_order_called - is some code the call of a function that fences
+ * fence_order_drains - is some code a fence and nothing else
  * @code: the code
  * @size: its size in bytes
  *
- * Returns: whether it is one call, of a function that executes one sfence on
- * each way and copies nothing.
+ * Returns: whether it is one fence, or one call, of a function that executes one
+ * fence on each way and copies nothing.
  */
-bool fence_order_called(const void *code, size_t size)
+bool fence_order_drains(const void *code, size_t size)
 {
 	struct nt_insn insn;
 
-	return !nt_insn_decode(code, &insn) && insn.kind == NT_INSN_CALL &&
-	       insn.len == size && called(insn.target, NULL, 0) == NT_INSN_SFENCE;
+	return size && !nt_insn_decode(code, &insn) && insn.len == size &&
+	       (insn.kind == NT_INSN_FENCE || (insn.kind == NT_INSN_CALL &&
+					       called(insn.target) == NT_INSN_FENCE));
 }
 
 /**
- * fence_order_check - does one sfence follow all copying in a function
+ * fence_order_check - does one fence follow all copying in a function
  * @test: the test that wants to know
  * @fn: the function
- * @copies: functions that, if called, copy
- * @nr: how many
  *
- * On each way from entry to exit there must be exactly one sfence, and neither
- * a non-temporal store nor a call of one of @copies behind it. There must be
- * one of these before it, or there was nothing to judge. All of it may be in
- * functions that @fn calls.
+ * On each way from entry to exit there must be exactly one fence, and neither
+ * a non-temporal store nor a call of a function that copies behind it. There
+ * must be one of these before it, or there was nothing to judge. All of it may
+ * be in functions that @fn calls.
  *
  * Returns: the first fault found, if any.
  */
-struct fence_order fence_order_check(struct kunit *test, const void *fn,
-				     const void *const copies[], int nr)
+struct fence_order fence_order_check(struct kunit *test, const void *fn)
 {
 	bool copies_something = false;
 	const void *end, *at = fn;
@@ -138,20 +139,20 @@ struct fence_order fence_order_check(struct kunit *test, const void *fn,
 		leaves = insn.kind == NT_INSN_RETURN ||
 			 ((insn.kind == NT_INSN_JUMP || insn.kind == NT_INSN_BRANCH) &&
 			  (insn.target < walk.start || insn.target >= end));
-		does = insn.kind == NT_INSN_CALL || leaves ? called(insn.target, copies, nr) :
+		does = insn.kind == NT_INSN_CALL || leaves ? called(insn.target) :
 							     insn.kind;
 		copies_something |= does == NT_INSN_STORE;
 
 		if (does == NT_INSN_STORE && s.fenced)
-			return (struct fence_order){ "copies after the sfence", at };
+			return (struct fence_order){ "copies after the fence", at };
 		if (does == NT_INSN_TRAP && insn.kind != NT_INSN_TRAP)
 			return (struct fence_order){ "calls what fences in between", at };
-		if (does == NT_INSN_SFENCE && s.fenced)
-			return (struct fence_order){ "executes a second sfence", at };
-		if (leaves && !s.fenced && does != NT_INSN_SFENCE)
-			return (struct fence_order){ "leaves without an sfence", at };
+		if (does == NT_INSN_FENCE && s.fenced)
+			return (struct fence_order){ "executes a second fence", at };
+		if (leaves && !s.fenced && does != NT_INSN_FENCE)
+			return (struct fence_order){ "leaves without a fence", at };
 		/* A branch that leaves for a fence goes on without it. */
-		s.fenced |= does == NT_INSN_SFENCE && !leaves;
+		s.fenced |= does == NT_INSN_FENCE && !leaves;
 
 		if (!leaves && insn.target && insn.kind != NT_INSN_CALL)
 			visit(&walk, insn.target, s.fenced);

@@ -15,19 +15,16 @@ struct fence_order {
 };
 
 #ifdef CONFIG_NT_WITNESS
-bool fence_order_called(const void *code, size_t size);
-struct fence_order fence_order_check(struct kunit *test, const void *fn,
-				     const void *const copies[], int nr);
+bool fence_order_drains(const void *code, size_t size);
+struct fence_order fence_order_check(struct kunit *test, const void *fn);
 #else
-static inline bool fence_order_called(const void *code, size_t size)
+static inline bool fence_order_drains(const void *code, size_t size)
 {
 	return false;
 }
 
 static inline struct fence_order fence_order_check(struct kunit *test,
-						   const void *fn,
-						   const void *const copies[],
-						   int nr)
+						   const void *fn)
 {
 	return (struct fence_order){ "cannot be decoded", fn };
 }

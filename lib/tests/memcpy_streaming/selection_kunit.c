@@ -13,6 +13,7 @@
 #include <linux/align.h>
 #include <linux/bitmap.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 
 #include "copy_calls.h"
 #include "copy_check.h"
@@ -31,14 +32,14 @@ enum stores {
 };
 
 /*
- * What the revisions say of the stores of a copy of @len bytes to @dst. It is
- * made of memcpy_flushcache(), whose out-of-line part stores words of 8 and then
+ * What the revisions say of the stores of a copy of @len bytes to @dst. On x86 it
+ * is made of memcpy_flushcache(), whose out-of-line part stores words of 8 and then
  * of 4 bytes non-temporally, but copies through the cache what comes before the
  * first 8-byte boundary and what follows the last whole 4 bytes.
  */
 static bool is_aligned_copy(const void *dst, size_t len, size_t fixed)
 {
-	return len && IS_ALIGNED((unsigned long)dst, 8) && IS_ALIGNED(len, 4);
+	return len && IS_ALIGNED((unsigned long)dst, 8) && IS_ALIGNED(len, nt_arch.granule);
 }
 
 /*
@@ -60,7 +61,7 @@ static bool is_inline_size(size_t size)
 
 static bool is_known_copy(const void *dst, size_t len, size_t fixed)
 {
-	return is_inline_size(fixed);
+	return is_inline_size(fixed) && IS_ALIGNED(fixed, nt_arch.granule);
 }
 
 /* The first byte that was stored twice, or @len if none was. */
@@ -157,7 +158,7 @@ static void select_by(struct kunit *test, struct selection s, const char *what)
 	size_t len;
 
 	zd_requires(test, copy_call_lacks(call));
-	zd_requires(test, nt_witness_lacks());
+	zd_requires(test, nt_copy_lacks());
 	room = copy_room_alloc(test, ROOM_PAGES);
 	w = watch(test, call);
 
@@ -166,7 +167,7 @@ static void select_by(struct kunit *test, struct selection s, const char *what)
 	} else {
 		for (len = 0; len <= 320; len++)
 			count_size(test, &s, w, room, call, len);
-		for (len = PAGE_SIZE - 4; len <= PAGE_SIZE + 4; len++)
+		for (len = SZ_4K - 4; len <= SZ_4K + 4; len++)
 			count_size(test, &s, w, room, call, len);
 	}
 	zd_requires(test, s.of ? NULL : "there is no such transfer of this size");
@@ -272,7 +273,7 @@ static void flushcache_fixed(struct kunit *test, enum zd_promise promise, bool a
 	u64 kept = 0, of = 0;
 	size_t dst;
 
-	zd_requires(test, nt_witness_lacks());
+	zd_requires(test, nt_flushcache_lacks());
 	room = copy_room_alloc(test, ROOM_PAGES);
 	w = watch(test, call);
 
@@ -318,7 +319,7 @@ static void flushcache_runtime_size(struct kunit *test)
 	struct nt_witness *w;
 	size_t len;
 
-	zd_requires(test, nt_witness_lacks());
+	zd_requires(test, nt_flushcache_lacks());
 	room = copy_room_alloc(test, ROOM_PAGES);
 	w = watch(test, &copy_flushcache_call);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit tests for memmap_init_zone_device(): which of its stores go around the
- * caches, as far as a revision promises it; see promise.h. On x86_64, by
- * watching each non-temporal store that it executes.
+ * caches, as far as a revision promises it; see promise.h. Where there is a
+ * witness, by watching each non-temporal store that it executes.
  *
  * A suite of its own, as two probes on the same code are one too many.
  */
@@ -32,7 +32,7 @@ static struct nt_witness *zd_init_streaming(struct kunit *test, struct zd_call *
 	unsigned long *streamed;
 	struct nt_witness *w;
 
-	zd_requires(test, nt_witness_lacks());
+	zd_requires(test, nt_copy_lacks());
 
 	*call = zd_map_case(test, test->param_value, 0);
 	zd_poison(call, ZD_POISON_A);

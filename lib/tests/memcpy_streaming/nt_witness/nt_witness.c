@@ -296,3 +296,32 @@ void nt_witness_stop(struct kunit *test, struct nt_witness *w)
 	if (w->nr_sites)
 		kunit_release_action(test, remove_probes, w);
 }
+
+/**
+ * nt_copy_lacks - why no copy here may be asked whether it streams
+ *
+ * A revision of the series promises a copy that streams on x86_64. On another
+ * architecture it is the port that does, by having one.
+ *
+ * Returns: the reason, for a test to be skipped, or NULL.
+ */
+const char *nt_copy_lacks(void)
+{
+#ifndef ZD_STREAMS
+	if (!IS_ENABLED(CONFIG_X86_64))
+		return "this architecture has no streaming copy of its own, but the generic one";
+#endif
+	return nt_witness_lacks();
+}
+
+/**
+ * nt_flushcache_lacks - why nobody may ask whether memcpy_flushcache() streams
+ *
+ * Returns: the reason, for a test to be skipped, or NULL.
+ */
+const char *nt_flushcache_lacks(void)
+{
+	if (!nt_arch.flushcache)
+		return "memcpy_flushcache() is not made of streaming stores on this architecture";
+	return nt_witness_lacks();
+}

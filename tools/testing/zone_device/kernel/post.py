@@ -46,8 +46,9 @@ of them writes, and the code that the compiler made is walked to see that
 a fence follows the last store on each way.
 
 Contents are tested for each size up to 320 at each alignment, with
-neither buffer touched beyond its end.  Elsewhere than on x86_64 they are
-what is tested, and the rest is skipped with the reason.
+neither buffer touched beyond its end.  Where no file in nt_witness/ knows
+an architecture's streaming stores they are what is tested, and the rest
+is skipped with the reason.
 
 What only some revisions of the series promise is listed in promise.c,
 apart from what any kernel must do.  zone_device.contract=base judges a
@@ -177,13 +178,13 @@ def _hook(path: Path, line: str) -> None:
 
 def _bind(path: Path, bound: str, copy: str) -> None:
 	"""The names instead of the script that finds them."""
-	text, changed = re.subn(r'# What the tree under test has.*\nccflags-y \+= .*features\.sh.*\n',
+	text, changed = re.subn(r'# What the tree under test has.*\nsubdir-ccflags-y \+= .*features\.sh.*\n',
 		f'# A tree without {copy}() has nothing of it to test, and only some architectures\n'
 		'# have one of their own.\n'
 		f'has-copy := $(shell grep -sw {copy} $(srctree)/include/linux/string.h)\n'
 		f"streams := $(shell grep -rlsw --include='*.[chS]' {copy} $(srctree)/arch/$(SRCARCH))\n"
-		'ccflags-y += $(if $(has-copy),' + ' \\\n\t'.join(bound.split()) + ')\n'
-		'ccflags-y += $(if $(has-copy),$(if $(streams),-DZD_STREAMS))\n', path.read_text())
+		'subdir-ccflags-y += $(if $(has-copy),' + ' \\\n\t'.join(bound.split()) + ')\n'
+		'subdir-ccflags-y += $(if $(has-copy),$(if $(streams),-DZD_STREAMS))\n', path.read_text())
 	if not changed:
 		raise Error(f'{MAKEFILE} does not say by which script it finds names')
 	path.write_text(text)

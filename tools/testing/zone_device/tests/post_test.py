@@ -83,7 +83,7 @@ class Post(Case):
 	def test_a_tree_is_asked_whether_it_has_the_copy(self) -> None:
 		self.git_am(*self.posted_with('memcpy_streaming'))
 		show = self.kdir / 'show.mk'
-		show.write_text(f'cc-option =\ninclude {post.MAKEFILE}\nall:\n\t@echo "flags:$(ccflags-y)"\n')
+		show.write_text(f'cc-option =\ninclude {post.MAKEFILE}\nall:\n\t@echo "flags:$(subdir-ccflags-y)"\n')
 
 		def flags() -> str:
 			return subprocess.run(['make', '-s', '-f', 'show.mk', 'srctree=.', 'SRCARCH=x86'],
