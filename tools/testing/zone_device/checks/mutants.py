@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """mutants = known breakages of our series, and who must notice each of them.
 
-A mutant is a patch in mutants/SERIES/ that goes on top of that series. Above its
+A mutant is a patch in mutants/SERIES/ that goes on top of that series or port. Above its
 diff stands what it breaks, and lines of the form
 
 	Caught-by: kunit SUITE.TEST
@@ -43,7 +43,7 @@ class Mutant:
 
 	@property
 	def series(self) -> Path:
-		return source.SERIES / self.path.parent.name
+		return source.ours()[self.path.parent.name]
 
 	@property
 	def name(self) -> str:
@@ -81,6 +81,8 @@ def parse(path: Path) -> Mutant:
 			target = value
 		elif line.strip():
 			prose.append(line.strip())
+	if path.parent.name not in source.ours():
+		raise Error(f'mutants/{path.parent.name}: there is no such series or port')
 	if not caught or target not in TARGETS:
 		raise Error(f'{path.name}: a mutant says Caught-by:, and a Target: that there is')
 	if breaks and breaks not in (p.name for p in contracts.PROMISES):

@@ -7,7 +7,7 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from host import cache, process
 from host.files import REPO
@@ -17,6 +17,8 @@ from kernel import base, series as patches
 SERIES = REPO / 'series'
 # The one of them that is applied unless another is asked for.
 OUR_SERIES = SERIES / 'streaming'
+# A port is that one and a patch more; these are no proposals, but there to be tested.
+PORTS = REPO / 'tools/testing/zone_device/ports'
 FEATURES = REPO / 'tools/testing/zone_device/features.sh'
 
 
@@ -41,6 +43,11 @@ def kernel_version(path: Path) -> Optional[Tuple[int, int]]:
 		return None
 	match = re.search(r'^VERSION = (\d+)\nPATCHLEVEL = (\d+)', head, re.M)
 	return (int(match.group(1)), int(match.group(2))) if match else None
+
+
+def ours() -> Dict[str, Path]:
+	"""Series and ports that come with this project, by name."""
+	return {where.name: where for kind in (SERIES, PORTS) for where in sorted(kind.iterdir())}
 
 
 def must_be_kernel(path: Path, name: str) -> Tuple[int, int]:
@@ -79,6 +86,13 @@ def applies(path: Path) -> bool:
 		except Error:
 			return False
 	return True
+
+
+def of_release(name: str) -> Source:
+	"""The newest kernel of a release that the mirror offers."""
+	path = base.release(name)
+	must_be_kernel(path, path.name)
+	return Source(path, path.name, path.name, cached=True)
 
 
 def chosen(kdir: str = '', archive: str = '') -> Source:

@@ -24,7 +24,7 @@ from host.messages import Error
 from kernel import mirror, overlay as overlay_files, series as patches
 from kernel.mirror import Manifest
 from kernel.series import Patch
-from kernel.source import must_be_kernel, features, OUR_SERIES, SERIES, Source
+from kernel.source import must_be_kernel, features, OUR_SERIES, ours, Source
 
 # Starts the signature, in a manifest, of a file that is not the source's own.
 MADE = 'made '
@@ -174,7 +174,7 @@ def _slot(series: Optional[Path], upto: Optional[int], extra: Sequence[Path], ov
 		name = 'base'
 	elif series == OUR_SERIES:
 		name = 'series'
-	elif series.parent == SERIES:
+	elif series in ours().values():
 		name = f'series-{series.name}'
 	else:
 		digest = hashlib.sha256(os.fsencode(os.path.realpath(series))).hexdigest()[:8]
@@ -213,6 +213,10 @@ class Plan:
 	def partial(self) -> bool:
 		"""Some of the series was left out."""
 		return len(self.patches) < len(self.tip)
+
+	@property
+	def release(self) -> str:
+		return '.'.join(map(str, self.version))
 
 	@property
 	def top(self) -> Path:
