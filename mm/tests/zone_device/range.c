@@ -76,7 +76,7 @@ static bool zd_is_early(phys_addr_t addr)
 static int zd_take_first(struct resource *res, void *data)
 {
 	struct zd_room *room = data;
-	const u64 align = (room->ends_early ? PAGES_PER_SUBSECTION : PAGES_PER_SECTION) * PAGE_SIZE;
+	const u64 align = (room->ends_early ? PAGES_PER_SUBSECTION : zd_whole_memmap()) * PAGE_SIZE;
 	phys_addr_t start = ALIGN(res->start, align);
 
 	for (; start + room->size - 1 <= res->end; start += align) {
@@ -120,16 +120,24 @@ static void zd_unmap(void *data)
 	memunmap_pages(pgmap);
 }
 
-/* What is in use of the addresses that this arch can map: the tree, cut off there. */
+/*
+ * What is in use of the addresses that this arch can map: the tree, cut off there.
+ * There may be more of them than there are sections for: arm64 has addresses of
+ * 52 bits in its direct map if virtual ones have as many, and sections for 48.
+ */
 static struct resource zd_mappable(void)
 {
+	const u64 sections_end = (1ULL << MAX_PHYSMEM_BITS) - 1;
 	const struct range range = mhp_get_pluggable_range(true);
 	struct resource window = iomem_resource;
 
 	/* The search is for the last room, and ends with a section if this does. */
 	window.start = max_t(u64, window.start, range.start);
-	window.end = min_t(u64, window.end, range.end);
+	window.end = min3((u64)window.end, range.end, sections_end);
 	window.end = ALIGN_DOWN(window.end + 1, 1ULL << PA_SECTION_SHIFT) - 1;
+	/* The last section ends where powerpc's vmalloc area begins, and is refused. */
+	if (IS_ENABLED(CONFIG_PPC64))
+		window.end -= 1ULL << PA_SECTION_SHIFT;
 	return window;
 }
 
@@ -174,6 +182,8 @@ static const char *zd_memory_lacks(const struct zd_range_args *args)
 		return "needs CONFIG_DEVICE_PRIVATE";
 	if (args->type == MEMORY_DEVICE_PCI_P2PDMA && !IS_ENABLED(CONFIG_PCI_P2PDMA))
 		return "needs CONFIG_PCI_P2PDMA";
+	if (args->type == MEMORY_DEVICE_PCI_P2PDMA && IS_ENABLED(CONFIG_S390))
+		return "arch_add_memory() of s390 takes no pgprot but PAGE_KERNEL";
 	if (args->order > MAX_FOLIO_ORDER)
 		return "needs folios of that order, CONFIG_HAVE_GIGANTIC_FOLIOS";
 	return NULL;
@@ -196,6 +206,7 @@ struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args 
 	u64 align = (u64)PAGE_SIZE << args->order;
 	struct dev_pagemap *pgmap;
 	u64 stride = nr_ranges > 1 ? 2 * size : size;
+	const u64 section = 1ULL << PA_SECTION_SHIFT;
 	struct zd_owner *owner;
 	phys_addr_t start;
 	int i;
@@ -213,8 +224,11 @@ struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args 
 	pgmap->owner = owner;
 	pgmap->nr_range = nr_ranges;
 
-	if (align <= PAGES_PER_SECTION * PAGE_SIZE)
+	if (align <= section)
 		align = 0;
+	/* With a part of a section riscv unmaps the struct pages of all of it. */
+	if (IS_ENABLED(CONFIG_RISCV) && nr_ranges > 1)
+		stride = ALIGN(stride, section);
 	/* As much again is left free after each range: they must not adjoin. */
 	if (args->memory == ZD_ADDRESS_SPACE)
 		start = zd_address_space(test, nr_ranges * stride, align);
@@ -225,9 +239,15 @@ struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args 
 		pgmap->ranges[i].end = pgmap->ranges[i].start + size - 1;
 	}
 	if (args->altmap_pages) {
+		const struct vmem_altmap altmap = {
+			.base_pfn = PHYS_PFN(start),
+			.end_pfn = PHYS_PFN(start + size - 1),
+			.free = args->altmap_pages,
+		};
+
 		pgmap->flags |= PGMAP_ALTMAP_VALID;
-		pgmap->altmap.base_pfn = PHYS_PFN(start);
-		pgmap->altmap.free = args->altmap_pages;
+		/* Where it ends is a constant. */
+		memcpy(&pgmap->altmap, &altmap, sizeof(altmap));
 	}
 	return pgmap;
 }

@@ -14,8 +14,10 @@
 
 #include <kunit/test.h>
 #include <kunit/zd_promise.h>
+#include <linux/log2.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
+#include <linux/pgtable.h>
 
 /*
  * As many pages as show what a call does: more than a template is worth, and
@@ -46,6 +48,18 @@ struct zd_call {
 	unsigned long nr_pages;
 	struct dev_pagemap *pgmap;
 };
+
+/*
+ * So many pages that they are whole sections, and so are the pages which their
+ * struct pages fill: one that is shared with other memory is not put on a device.
+ * On powerpc that is a huge page, as the struct pages of RAM have.
+ */
+static inline unsigned long zd_whole_memmap(void)
+{
+	const unsigned long size = IS_ENABLED(CONFIG_PPC64) ? PMD_SIZE : PAGE_SIZE;
+
+	return max(PAGES_PER_SECTION, roundup_pow_of_two(size / sizeof(struct page)));
+}
 
 enum zd_memory {
 	ZD_ADDRESS_SPACE,	/* unused physical addresses with nothing behind */

@@ -18,6 +18,8 @@ class Arch:
 	needs: Tuple[Need, ...] = ()
 	# The command that boots it; '' where the image is a program itself.
 	qemu: str = ''
+	# What its --version begins with where it was seen not to boot these kernels.
+	qemu_fails: str = ''
 	# Added to the arguments in the kernel's own qemu_configs/NAME.py; say why.
 	qemu_args: Tuple[str, ...] = ()
 	# More for the kernel's command line; say why.

@@ -5,9 +5,9 @@ import time
 from typing import List, Sequence
 
 from checks import Check
-from guest import boot, build
+from guest import boot, build, qemu
 from guest.target import Target
-from host.messages import Error, say
+from host.messages import Error, Full, say
 from kernel.tree import Tree
 from outcome import Outcome
 
@@ -25,12 +25,17 @@ class Kunit(Check):
 		start = time.monotonic()
 		try:
 			build.build(tree, target)
+		except Full:
+			raise
 		except Error as err:
 			# It fails alone: other targets may well build.
 			say(f'error: {err}')
 			return Outcome(self.name, target.name, problem=str(err).split(': ', 1)[-1],
 				build_seconds=time.monotonic() - start)
 		built = time.monotonic()
+		why = qemu.cannot_boot(target.arch)
+		if why:
+			return Outcome(self.name, target.name, unknown=f'it builds, but {why}', build_seconds=built - start)
 		outcome = boot.boot(tree, target, filter=self.filter)
 		outcome.build_seconds = built - start
 		say(f'{target.name}: {outcome.passed} passed, {outcome.failed} failed, '

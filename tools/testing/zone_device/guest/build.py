@@ -16,7 +16,7 @@ import options
 from guest import qemu
 from guest.target import Target
 from host import cache, files, process
-from host.messages import Error, say
+from host.messages import Error, Full, say
 from kernel.tree import Tree
 
 KUNIT = 'tools/testing/kunit/kunit.py'
@@ -219,7 +219,7 @@ def build(tree: Tree, target: Target) -> Path:
 	if failed:
 		errors = first_errors(log)
 		if files.disk_full(directory) or any('No space left on device' in l for l in errors):
-			raise Error(f'{target.name}: no space left on device to build in ({directory})')
+			raise Full(f'{target.name}: no space left on device to build in ({directory})')
 		for line in errors:
 			say(f'  {line}')
 		raise Error(f'{target.name}: the kernel does not build (log: {log})')

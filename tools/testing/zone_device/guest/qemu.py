@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import List, Sequence
 
 from arch import Arch
+from host import process
 from host.messages import Error
 from kernel.tree import Tree
 
@@ -46,6 +47,12 @@ class Machine:
 
 # kunit.py has no file for it, and does this. A reboot would run the same program again.
 UML = Machine('um', 'linux', 'mem=1G console=tty kunit_shutdown=halt')
+
+
+def cannot_boot(arch: Arch) -> str:
+	"""Why this machine's QEMU is not even tried, if so."""
+	version = (process.output([arch.qemu, '--version']).splitlines() or ['?'])[0] if arch.qemu_fails else ''
+	return f'{version} does not boot a kernel for {arch.name}' if version and version.startswith(arch.qemu_fails) else ''
 
 
 def machine(tree: Tree, arch: Arch) -> Machine:

@@ -22,10 +22,12 @@ class Toolchain:
 	llvm: str = ''
 	kcflags: str = ''
 	jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+	# What has to be installed for it; nothing if the user names it, and so has it.
+	needs: Tuple[packages.Need, ...] = (packages.GCC,)
 
 	@property
 	def named(self) -> bool:
-		"""Whether the user says which compiler, and so has to install it."""
+		"""Whether it is another one than the architecture's own."""
 		return bool(self.cc or self.llvm)
 
 	@property
@@ -50,9 +52,9 @@ class Target:
 
 	def asked(self, given: Options) -> 'Target':
 		"""As the user wants it built and run."""
-		tools = Toolchain(given.cc, given.llvm, given.kcflags)
+		tools = Toolchain(given.cc, given.llvm, needs=()) if given.cc or given.llvm else self.toolchain
 		return replace(self, timeout=given.timeout or self.timeout,
-			toolchain=replace(tools, jobs=given.jobs or tools.jobs))
+			toolchain=replace(tools, kcflags=given.kcflags, jobs=given.jobs or tools.jobs))
 
 	def config_options(self) -> List[str]:
 		"""kunit.py's options that make this target's .config."""
@@ -65,19 +67,37 @@ class Target:
 
 
 _X86, _MM, _BOTH = ARCHES['x86_64'], ('mm/tests',), ('mm/tests', 'lib/tests')
+_SMALL = ('small', 'no-sysctl')
+# What the kernel wants at least is older than that, but KMSAN works with it.
+_CLANG = Toolchain(llvm='-19', needs=tuple(packages.Need(f'{c}-19', f'{p}-19') for c, p in (
+	('clang', 'clang'), ('ld.lld', 'lld'), ('llvm-nm', 'llvm'))))
 
 TARGETS: Dict[str, Target] = {t.name: t for t in [
 	Target('uml', ARCHES['um'], ('lib/tests',), ('uml',)),
-	Target('x86_64', _X86, _BOTH, ('small', 'x86_64')),
-	Target('x86_64-kasan', _X86, _MM, ('small', 'x86_64', 'kasan'), 900),
+	Target('x86_64', _X86, _BOTH, (*_SMALL, 'x86_64')),
+	Target('x86_64-kasan', _X86, _MM, (*_SMALL, 'x86_64', 'kasan'), 900),
 	Target('x86_64-bench', _X86, _MM, ('small', 'x86_64', 'bench'), 1800),
-	Target('x86_64-pointer', _X86, _MM, ('small', 'x86_64', 'pointer')),
-	Target('arm64', ARCHES['arm64'], _BOTH, ('small', 'arm64')),
+	Target('x86_64-pointer', _X86, _MM, (*_SMALL, 'x86_64', 'pointer')),
+	Target('x86_64-clang', _X86, _BOTH, (*_SMALL, 'x86_64'), toolchain=_CLANG),
+	Target('x86_64-debugvm', _X86, _MM, (*_SMALL, 'x86_64', 'debugvm')),
+	Target('x86_64-kcsan', _X86, _MM, (*_SMALL, 'x86_64', 'kcsan'), 900),
+	Target('x86_64-kmsan', _X86, _MM, (*_SMALL, 'x86_64', 'kmsan'), 900, toolchain=_CLANG),
+	Target('x86_64-noref', _X86, _MM, (*_SMALL, 'x86_64', 'noref')),
+	Target('x86_64-nothp', _X86, _MM, (*_SMALL, 'x86_64', 'nothp')),
+	Target('x86_64-rt', _X86, _MM, (*_SMALL, 'x86_64', 'rt')),
+	Target('x86_64-ubsan', _X86, _MM, (*_SMALL, 'x86_64', 'ubsan')),
+	Target('arm64', ARCHES['arm64'], _BOTH, (*_SMALL, 'arm64')),
+	Target('arm64-64k', ARCHES['arm64'], _BOTH, (*_SMALL, 'arm64', 'arm64-64k')),
+	Target('loongarch64', ARCHES['loongarch'], _BOTH, (*_SMALL, 'loongarch64'), toolchain=_CLANG),
+	# QEMU 7.2 has no dcbstps, which memcpy_flushcache() is made of there.
+	Target('powerpc64le', ARCHES['powerpcle'], _MM, (*_SMALL, 'powerpc64le')),
+	Target('riscv64', ARCHES['riscv'], _BOTH, (*_SMALL, 'riscv64')),
+	Target('s390x', ARCHES['s390'], _BOTH, (*_SMALL, 's390x')),
 ]}
 DEFAULT = ('uml', 'x86_64')
 # What make check builds with the series; without it, MAIN alone, which is also
 # where instruments look.
-CHECKED = ('uml', 'x86_64', 'x86_64-pointer')
+CHECKED = ('uml', 'x86_64', 'x86_64-pointer', 'arm64', 's390x')
 MAIN = TARGETS['x86_64']
 BENCH = TARGETS['x86_64-bench']
 
@@ -93,4 +113,4 @@ def chosen(names: Sequence[str]) -> List[Target]:
 def needs(targets: Iterable[Target]) -> List[packages.Need]:
 	"""What must be installed to build and boot them."""
 	return [*packages.TREE, *packages.BUILD, *(n for t in targets
-		for n in (*([] if t.toolchain.named else [packages.GCC]), *t.arch.needs))]
+		for n in (*t.toolchain.needs, *t.arch.needs))]

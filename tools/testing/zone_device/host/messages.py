@@ -12,6 +12,10 @@ class Error(Exception):
 	"""A failure whose message is the one sentence the user needs."""
 
 
+class Full(Error):
+	"""A full disk: it says nothing of what was asked, and is never kept."""
+
+
 def say(message: str) -> None:
 	"""A line on stderr; what is no UTF-8 in it is shown, not choked on."""
 	text = f'zone_device: {message}'.encode('utf-8', 'backslashreplace').decode()

@@ -5,13 +5,16 @@ import unittest
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from helper import Case
 
 from arch import ARCHES
-from guest import boot, qemu
+from checks.kunit import Kunit
+from guest import boot, build, qemu
 from guest.qemu import Machine
 from guest.target import TARGETS
+from host import process
 from host.messages import Error
 from host.packages import Need
 from outcome import Outcome
@@ -40,6 +43,17 @@ class Qemu(Case):
 	def test_a_shutdown_of_its_own(self) -> None:
 		self.config.write_text(self.config.read_text().replace('ttyS0', 'ttyS0 kunit_shutdown=halt'))
 		self.assertNotIn('kunit_shutdown=reboot', ' '.join(self.machine().command(self.dir, 'tcg', [])))
+
+	def test_one_that_is_known_not_to_boot_it(self) -> None:
+		loong = replace(X86, qemu_fails='QEMU emulator version 7.2')
+		for version, why in (('7.2.22', 'QEMU emulator version 7.2.22 (x) does not boot a kernel for x86_64'), ('10.0.1', '')):
+			with mock.patch.object(process, 'output', return_value=f'QEMU emulator version {version} (x)\nCopyright'):
+				self.assertEqual((qemu.cannot_boot(loong), qemu.cannot_boot(X86)), (why, ''))
+		with mock.patch.object(build, 'build'), mock.patch.object(boot, 'boot') as booted, \
+				mock.patch.object(qemu, 'cannot_boot', return_value='QEMU 7.2 does not boot it'):
+			found = Kunit().run(self.tree, TARGETS['loongarch64'])
+		self.assertEqual((found.unknown, found.status), ('it builds, but QEMU 7.2 does not boot it', 'cannot judge'))
+		booted.assert_not_called()
 
 	def test_uml_is_run_as_it_is(self) -> None:
 		command = qemu.machine(self.tree, ARCHES['um']).command(self.dir, '', ['a=b'])
