@@ -14,7 +14,7 @@ $(FILES):
 .PHONY: $(FILES)
 endif
 
-COMMANDS := help kunit check gate gate-b4 sparse checkpatch mutants order order-mutants cost cost-budget \
+COMMANDS := help kunit check matrix gate gate-b4 sparse checkpatch mutants order order-mutants cost cost-budget \
 	bench bench-native compare post install uninstall clean distclean
 
 $(COMMANDS):

@@ -5,11 +5,12 @@ targets."""
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import judge
 import report
 import request
+import spread
 from bench import bench as vm_bench, guests, native as bench_native
 from checks import Check, cost, mutants, native
 from checks.checkpatch import Checkpatch
@@ -28,6 +29,7 @@ from host.messages import Error, say, tell
 from judge import Job
 from kernel import install as installation, post as posting, source, tree
 from kernel.tree import Plan
+from matrix import cells, ledger
 from options import Options
 from outcome import Outcome, total
 
@@ -87,8 +89,16 @@ def sparse(given: Options) -> int:
 def checkpatch(given: Options) -> int:
 	packages.ensure([*packages.TREE, *packages.CHECKPATCH])
 	wanted = request.plan(given)
-	return _conclude(judge.run([Job(Checkpatch(), MAIN.asked(given), w, _again(f'checkpatch{again}', given), note)
-		for w, again, note in _each_of_ours(given, wanted)], given.fresh), given)
+	return _conclude(judge.run(_style(given, wanted), given.fresh), given)
+
+
+def _style(given: Options, wanted: Plan) -> List[Job]:
+	"""Of each of our series and the suites; of a port, of what it adds."""
+	main = MAIN.asked(given)
+	ports = sorted(source.PORTS.iterdir()) if wanted.patches and _ours(given) else []
+	return [*(Job(Checkpatch(), main, w, _again(f'checkpatch{again}', given), note)
+		for w, again, note in _each_of_ours(given, wanted)), *(Job(Checkpatch(last=True), main,
+		tree.plan(wanted.origin, p), _again(f'checkpatch SERIES={p.name}', given), f'({p.name})') for p in ports)]
 
 
 def _each_of_ours(given: Options, wanted: Plan) -> List[Tuple[Plan, str, str]]:
@@ -153,8 +163,7 @@ def check(given: Options) -> int:
 
 	def job(check: Check, command: str = 'check') -> Job:
 		return Job(check, main, wanted, _again(command, given))
-	jobs = [job(Tools()), job(Types()), *(Job(Checkpatch(), main, w, _again(f'checkpatch{again}', given), note)
-		for w, again, note in _each_of_ours(given, wanted)), *_suites(given, wanted, targets), job(Guests())]
+	jobs = [job(Tools()), job(Types()), *_style(given, wanted), *_suites(given, wanted, targets), job(Guests())]
 	if wanted.patches:
 		jobs.append(Job(Kunit(), main, base, 'make kunit SERIES=none', '(no series)'))
 	jobs += [job(Sparse(), 'sparse'), job(Order(), 'order'), job(Cost(_ours(given)), 'cost'), job(Native())]
@@ -163,12 +172,52 @@ def check(given: Options) -> int:
 	# The mutants break our series, whatever the user's is.
 	if wanted.patches and _ours(given):
 		jobs += [*_posted(given, wanted, base), *_mutants('order', given, origin)]
+	known = _ledgers(jobs, given)
 	outcomes = judge.run(jobs, given.fresh, keep_going=True)
 	must_be_same(outcomes)
+	_by_ledger(((job, outcome) for job, outcome in zip(jobs, outcomes) if job.plan == wanted), known)
 	status = _conclude(outcomes, given)
 	passed, failed, skipped = total(outcomes)
 	print(f'{passed} passed, {failed} failed, {skipped} skipped')
 	return status
+
+
+def matrix(given: Options) -> int:
+	"""What a machine lacks ends its own cells alone."""
+	jobs, outcomes = [], []
+	for job in cells.jobs(given):
+		try:
+			packages.ensure(target.needs([job.target]))
+			jobs.append(job)
+		except Error as err:
+			outcomes.append(judge.finish(job, Outcome(job.check.name, job.target.name, unknown=str(err))))
+	if given.job or given.jobs_file:
+		return spread.carry_out(jobs, given) if given.job else spread.write(jobs, 'matrix', given, cells.name)
+	known = _ledgers(jobs, given)
+	if given.merge:
+		keys = judge.Keys()
+		merged = spread.merged(jobs, given.merge, keys)
+		found = [judge.finish(job, merged[keys.of(job)]) for job in jobs]
+	else:
+		found = judge.run(jobs, given.fresh, keep_going=True)
+	_by_ledger(zip(jobs, found), known)
+	status = _conclude(found + outcomes, given)
+	tell(cells.missing())
+	return status or (0 if found else 2)
+
+
+def _ledgers(jobs: Sequence[Job], given: Options) -> Dict[str, Optional[ledger.Ledger]]:
+	"""Release -> its ledger, of our series by its own contract. Read before anything is
+	built: one that cannot be read is to be mended first."""
+	judged = jobs if _ours(given) and not given.contract else []
+	return {release: ledger.load(release) for release in dict.fromkeys(j.plan.release for j in judged)}
+
+
+def _by_ledger(asked: Iterable[Tuple[Job, Outcome]], known: Dict[str, Optional[ledger.Ledger]]) -> None:
+	"""Of the suites on our series: is what they skip what they are @known to skip?"""
+	for job, outcome in asked:
+		if known and job.check.name == Kunit.name and job.plan.tip:
+			ledger.judge(outcome, job.target.name, job.plan.release, known[job.plan.release])
 
 
 def compare(given: Options) -> int:
@@ -222,7 +271,7 @@ def distclean(given: Options) -> int:
 
 
 COMMANDS: Dict[str, Callable[[Options], int]] = {
-	'kunit': kunit, 'check': check, 'gate': gate.gate, 'gate-b4': gate.b4, 'sparse': sparse, 'checkpatch': checkpatch,
+	'kunit': kunit, 'check': check, 'matrix': matrix, 'gate': gate.gate, 'gate-b4': gate.b4, 'sparse': sparse, 'checkpatch': checkpatch,
 	'mutants': lambda given: _mutant_command('kunit', given), 'order': order,
 	'order-mutants': lambda given: _mutant_command('order', given), 'cost': cost_, 'cost-budget': cost_budget,
 	'bench': vm_bench.bench, 'bench-native': bench_native.bench, 'compare': compare, 'post': post,

@@ -14,6 +14,7 @@ from contract import CONTRACTS
 from host import cache
 from host.files import REPO
 from host.messages import Error
+from kernel import source
 
 T = TypeVar('T')
 
@@ -67,9 +68,9 @@ def _input(name: str, text: str, names: Sequence[str] = ()) -> str:
 
 def _series(name: str, text: str) -> str:
 	"""One of our own may be called by its name, if the user has nothing of that name."""
-	ours = {where.name: str(where) for where in (REPO / 'series').iterdir()}
+	ours = source.ours()
 	own = os.path.lexists(cache.expand(name, text))
-	return ours[text] if not own and text in ours else _input(name, text, [*ours, 'none'])
+	return str(ours[text]) if not own and text in ours else _input(name, text, [*ours, 'none'])
 
 
 def _output(name: str, text: str) -> str:
@@ -131,7 +132,8 @@ class Options:
 	range: str = _variable(TEXT, 'a..b', 'commits of the repository KDIR= as the series, on the one before')
 	series_upto: Optional[int] = _variable(COUNT_FROM_ZERO, 'n', 'apply the first n patches only')
 	contract: str = _variable(CONTRACT, 'name', 'whose promises are judged: base, streaming, nontemporal')
-	targets: Tuple[str, ...] = _variable(SOME, '"..."', 'default: uml x86_64; also arm64 x86_64-pointer x86_64-kasan')
+	targets: Tuple[str, ...] = _variable(SOME, '"..."', 'default: uml x86_64; also arm64 s390x and those in docs/kunit.rst')
+	cell: Tuple[str, ...] = _variable(SOME, '"..."', 'make matrix: only these cells, as in arm64/7.3; may be globs')
 	filter: str = _variable(TEXT, 'glob', 'run the tests that match, as kunit.py has it: suite.test')
 	mutants: Tuple[str, ...] = _variable(SOME, '"..."', 'only the mutants whose names match')
 	functions: Tuple[str, ...] = _variable(SOME, '"..."', 'make order: look into these functions instead')
@@ -147,9 +149,9 @@ class Options:
 	json: str = _variable(OUTPUT, 'file', 'the results')
 	markdown: str = _variable(OUTPUT, 'file', 'make gate: its table')
 	junit: str = _variable(OUTPUT, 'file', 'the same for a CI system')
-	jobs_file: str = _variable(OUTPUT, 'file', 'make gate: write the jobs instead, as commands, one a line')
-	merge: Optional[Path] = _variable(PATH, 'dir', 'make gate: judge by what the jobs wrote there')
-	job: str = _variable(TEXT, 'name', 'make gate: carry out this one job; its result goes to MERGE=')
+	jobs_file: str = _variable(OUTPUT, 'file', 'make gate, matrix: write the jobs instead, as commands, one a line')
+	merge: Optional[Path] = _variable(PATH, 'dir', 'make gate, matrix: judge by what the jobs wrote there')
+	job: str = _variable(TEXT, 'name', 'make gate, matrix: carry out this one job; its result goes to MERGE=')
 	html: str = _variable(OUTPUT, 'file', 'make bench: its page')
 	svg: str = _variable(OUTPUT, 'file', 'make bench-native: its picture')
 	fresh: bool = _variable(SET, '1', 'ask again, whatever is known from before')
@@ -193,12 +195,13 @@ def _kind(of: 'Field[Any]') -> Kind[Any]:
 
 
 # A blank one is what is left of a variable that was not set.
-MEANT = [n for n, f in VARIABLES.items() if _kind(f) in (INPUT, SERIES, OUTPUT, PATH, COUNT_FROM_ZERO)]
+MEANT = [n for n, f in VARIABLES.items() if _kind(f) in (INPUT, SERIES, OUTPUT, PATH, COUNT_FROM_ZERO, SOME)]
 
 COMMANDS = {
 	'kunit': 'build and run the suites; prints one table',
 	'check': 'everything: suites with and without the series, sparse, order, cost,\n'
 		'checkpatch, order-mutants, the tools\' own tests',
+	'matrix': 'the suites on each target, of each kernel',
 	'gate': 'each commit of a series, by all of these: which one broke it?',
 	'gate-b4': 'what make gate knows of the patch on standard input, for b4',
 	'sparse': 'sparse on what the series and the suites touch',

@@ -83,19 +83,19 @@ def table(outcomes: Sequence[Outcome]) -> List[str]:
 	return align(rows, 1, 'left')
 
 
-def _reason(reason: str) -> str:
-	"""Without the numbers, which the table of promises adds up."""
-	return re.sub(r'^(promise \w+ is [^:]*): .*', r'\1', reason)
+def reason(why: str) -> str:
+	"""Of a skip: without the numbers, which the table of promises adds up."""
+	return re.sub(r'^(promise \w+ is [^:]*): .*', r'\1', why)
 
 
 def skips(outcomes: Sequence[Outcome]) -> List[str]:
 	reasons: Dict[str, List[str]] = {}
 	for o in outcomes:
-		for name, reason in o.skips:
-			reasons.setdefault(_reason(reason), []).append(f'{o.subject}: {name}')
+		for name, why in o.skips:
+			reasons.setdefault(reason(why), []).append(f'{o.subject}: {name}')
 	lines = []
-	for reason, names in reasons.items():
-		lines += [f'skipped {len(names)}: {reason}', f'    {_some(names)}']
+	for text, names in reasons.items():
+		lines += [f'skipped {len(names)}: {text}', f'    {_some(names)}']
 	lines += [f'cannot judge {o.title}: {o.unknown}' for o in outcomes if o.unknown]
 	return lines
 

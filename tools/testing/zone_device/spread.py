@@ -6,7 +6,7 @@ is a file of that name. To do one twice does no harm."""
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import judge
 import store
@@ -29,30 +29,35 @@ def _absolute(given: Options) -> Options:
 	return replace(given, **paths)
 
 
-def write(jobs: Sequence[Job], command: str, given: Options) -> int:
-	"""To JOBS_FILE= those that have no result yet, the longest one first."""
+def write(jobs: Sequence[Job], command: str, given: Options, cell: Callable[[Job], Tuple[str, ...]] = lambda job: ()) -> int:
+	"""To JOBS_FILE= those that have no result yet, the longest one first; @cell is what
+	CELL= is to be for one of them."""
 	# options.parse() sees to it that there is such a place.
 	assert given.merge
 	where, keys, took = given.merge, Keys(), store.durations()
 	left = [job for job in jobs if not store.read(_result(where, keys.of(job)))]
 	left.sort(key=lambda job: took.get((job.check.name, job.target.name), float('inf')), reverse=True)
-	typed = _absolute(given).typed('TARGETS', 'TIMEOUT')
-	lines = [f'make -s -C {shlex.quote(str(REPO))} {command} {typed} MERGE={shlex.quote(str(where))} '
-		f'JOB={keys.of(job)} # {judge.title(job)}\n' for job in left]
+	lines = [f'make -s -C {shlex.quote(str(REPO))} {command} '
+		f'{_absolute(replace(given, cell=cell(job))).typed("TARGETS", "CELL", "TIMEOUT")} '
+		f'MERGE={shlex.quote(str(where))} JOB={keys.of(job)} # {judge.title(job)}\n' for job in left]
 	files.write_output('JOBS_FILE', given.jobs_file, ''.join(lines))
 	say(f'{len(left)} of {len(jobs)} jobs are left to do; their results go to {where}')
 	return 0
 
 
 def carry_out(jobs: Sequence[Job], given: Options) -> int:
-	"""The one that JOB= names. That it says something is wrong is no failure of the job."""
+	"""The one that JOB= names. That it says something is wrong is no failure of the job;
+	that it could not be carried out is, and then there is no result."""
 	assert given.merge
 	keys = Keys()
-	mine = [job for job in jobs if keys.of(job) == given.job]
+	# What a job is called is said by who reads the results.
+	mine = [replace(job, quiet=True) for job in jobs if keys.of(job) == given.job]
 	if not mine:
 		raise Error(f'JOB={given.job}: there is no such job here; the series, this project, the compiler or QEMU is '
 			'another one than where JOBS_FILE= was written')
 	found, = judge.run(mine, given.fresh, keep_going=True, keys=keys)
+	if found.broken:
+		return 1
 	store.write(_result(given.merge, given.job), found)
 	return 0
 

@@ -46,6 +46,9 @@ class Tools(Check):
 	name = 'tools'
 	holds = False
 
+	def depends_on(self) -> List[object]:
+		return [[p.name, p.read_text()] for p in sorted((HERE / 'ledgers').iterdir())]
+
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		return _run(self.name, '*_test.py')
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
 from host import cache, files, locks, process
-from host.messages import Error, say
+from host.messages import Error, Full, say
 from kernel.apt import Apt, version_key
 
 PACKAGE = re.compile(r'linux-source-(\d+)\.(\d+)$')
@@ -62,7 +62,7 @@ def unpack(archive: Path, into: Path) -> None:
 			lines = [l for l in files.tail(log) if l.strip()]
 			full = files.disk_full(temp) or any('No space left' in l for l in lines)
 			why = 'no space left on device' if full else lines[0] if lines else 'it is empty'
-			raise Error(f'{archive.name} cannot be unpacked: {why}')
+			raise (Full if full else Error)(f'{archive.name} cannot be unpacked: {why}')
 		(tree / WHOLE).write_text(f'{count(tree)}\n')
 		os.replace(tree, into)
 	finally:
@@ -107,17 +107,39 @@ def debian(applies: Callable[[Path], bool]) -> Path:
 		offered = candidates(apt)
 		for package, version in offered:
 			into = bases / f'{package}_{version}'
-			with tempfile.TemporaryDirectory(prefix='.deb-', dir=bases) as temp:
-				say(f'fetching {package} {version} from the Debian mirror')
-				apt.get('download', f'{package}={version}', cwd=Path(temp),
-					label=f'fetching {package}')
-				unpack(next(Path(temp).glob('*.deb')), into)
+			_fetch(apt, package, version, into)
 			if applies(into):
 				return into
 			say(f'the series does not apply to {package} {version}')
 			cache.remove(into)
 		raise Error('the series applies to none of the kernels that the mirror offers: '
 			+ (', '.join(v for _, v in offered) or 'none is new enough'))
+
+
+def _fetch(apt: Apt, package: str, version: str, into: Path) -> None:
+	with tempfile.TemporaryDirectory(prefix='.deb-', dir=into.parent) as temp:
+		say(f'fetching {package} {version} from the Debian mirror')
+		apt.get('download', f'{package}={version}', cwd=Path(temp), label=f'fetching {package}')
+		unpack(next(Path(temp).glob('*.deb')), into)
+
+
+def release(name: str) -> Path:
+	"""The directory of the newest package of one release, as 7.2, fetched if none is
+	cached yet. Its name is not one that debian() takes for its own."""
+	bases = cache.directory() / 'base'
+	with locks.locked(bases / '.lock'):
+		kept = [p for p in bases.glob(f'release-linux-source-{name}_*') if is_whole(p)]
+		if kept:
+			return max(kept, key=lambda p: version_key(p.name.split('_')[1]))
+		apt = Apt()
+		apt.update()
+		for package, version in candidates(apt):
+			if package == f'linux-source-{name}':
+				into = bases / f'release-{package}_{version}'
+				cache.discard(into)
+				_fetch(apt, package, version, into)
+				return into
+	raise Error(f'the Debian mirror offers no linux-source-{name}: give that kernel by KTARBALL=')
 
 
 def tarball(archive: Path) -> Path:

@@ -128,6 +128,19 @@ class Fetch(Front):
 		self.assertEqual([p.name for p in (self.cache / 'base').iterdir() if p.name != '.lock'],
 			['linux-source-7.2_7.2.13-1'])
 
+	def test_one_release(self) -> None:
+		found = source.of_release('7.3')
+		self.assertEqual((found.name, self.downloads()), ('release-linux-source-7.3_7.3.4-1', "['7.3.4-1']"))
+		with mock.patch.object(source, 'OUR_SERIES', self.series(patch_text(5, 'five'))):
+			# It does not count for the newest one that the series applies to.
+			self.assertEqual(source.chosen().name, 'linux-source-7.2_7.2.13-1')
+		(self.play / 'offline').write_text('')
+		self.assertEqual(source.of_release('7.3'), found)
+
+	def test_a_release_that_is_not_offered(self) -> None:
+		with self.assertRaisesRegex(Error, 'offers no linux-source-7.4: give that kernel by KTARBALL='):
+			source.of_release('7.4')
+
 	def test_none_fits(self) -> None:
 		with mock.patch.object(source, 'OUR_SERIES', self.series(patch_text(5, 'a'), patch_text(5, 'b'))):
 			with self.assertRaisesRegex(Error, 'applies to none .*: 7.3.4-1, 7.2.13-1$'):
