@@ -3,6 +3,7 @@
 already is said to be so, and what fails does not end the rest."""
 
 import contextlib
+import errno
 import time
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -11,7 +12,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import store
 from checks import Check
 from guest.target import Target
-from host.messages import Error, say, tell
+from host import cache, files
+from host.messages import Error, Full, say, tell
 from kernel import tree
 from kernel.tree import Plan, Tree
 from outcome import Outcome
@@ -112,6 +114,8 @@ def _ask(job: Job, prepared: Tree, key: str) -> Outcome:
 	start = time.monotonic()
 	try:
 		outcome = job.check.run(prepared, job.target)
+		if not outcome.ok and files.disk_full(cache.directory()):
+			raise Full(f'no space left on device ({cache.directory()})')
 	except (Error, OSError) as err:
 		return _broken(job, err)
 	if key:
@@ -136,4 +140,5 @@ def _broken(job: Job, err: Exception) -> Outcome:
 	"""It could not be carried out, which is no reason to go on as if it had."""
 	what = str(err) if isinstance(err, Error) else (getattr(err, 'strerror', '') or str(err)).lower()
 	say(f'error: {what}')
-	return finish(job, Outcome(job.check.name, job.target.name, problem=what))
+	full = isinstance(err, Full) or isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT)
+	return finish(job, Outcome(job.check.name, job.target.name, problem=what, broken=full))

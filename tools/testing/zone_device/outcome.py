@@ -43,6 +43,8 @@ class Outcome:
 	# FILTER= left nothing to run, which is bad only if it does so everywhere.
 	empty: bool = False
 	panicked: bool = False
+	# A full disk has ended it, which says nothing of the kernel.
+	broken: bool = False
 	warnings: List[str] = field(default_factory=list)
 	# A hash of what was built.
 	image: str = ''

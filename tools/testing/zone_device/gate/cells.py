@@ -66,7 +66,7 @@ def _whole(outcomes: Iterable[Outcome]) -> Findings:
 	found = list(outcomes)
 	if not found:
 		return None, 'not asked'
-	unknown = next((o.unknown for o in found if o.unknown and not o.doubtful), '')
+	unknown = next((o.problem if o.broken else o.unknown for o in found if o.broken or o.unknown and not o.doubtful), '')
 	return (None, unknown) if unknown else (Counter[str](), '')
 
 

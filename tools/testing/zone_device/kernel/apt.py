@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 from host import cache, files, process
-from host.messages import Error
+from host.messages import Error, Full
 
 # Where new kernels turn up. Aliases and code names both, as a mirror may have
 # one and not the other; a suite that is absent costs one request.
@@ -121,7 +121,7 @@ class Apt:
 		if process.run(['apt-get', '-q', *self.options, *arguments], cwd=cwd, log=self.log,
 				label=label, status=status):
 			if files.disk_full(self.dir):
-				raise Error(f'no space left on device ({self.dir})')
+				raise Full(f'no space left on device ({self.dir})')
 			errors = [l[2:].strip() for l in files.tail(self.log, 40) if l.startswith('E:')]
 			# Addresses are of no use to the reader and may carry a password.
 			why = re.sub(r'\S+://\S+\s*', '', errors[0]) if errors else 'no reason given'

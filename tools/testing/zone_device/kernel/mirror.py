@@ -16,7 +16,7 @@ from typing import Callable, Dict, Optional, Set
 
 from host import cache, process
 from host.files import write_atomically
-from host.messages import Error
+from host.messages import Error, Full
 
 # Stands in a manifest for a file that is being replaced or removed: after an
 # interruption nobody knows what is there.
@@ -168,7 +168,7 @@ def update(into: Path, manifest: Manifest, wanted: Manifest, start: Callable[[st
 			_change(into, manifest, wanted, changed, gone, start, fresh, link, label)
 		except OSError as err:
 			if err.errno in (errno.ENOSPC, errno.EDQUOT):
-				raise Error(f'no space left on device to prepare a tree in ({cache.directory()})') from err
+				raise Full(f'no space left on device to prepare a tree in ({cache.directory()})') from err
 			raise
 	wanted.save()
 	return wanted.generation

@@ -152,6 +152,16 @@ class Jobs(Played):
 		self.assertOneSentence(self.gate(JOBS_FILE=self.file), 'lies in, KDIR=')
 		self.assertEqual(contents(self.kdir), before)
 
+	def test_one_that_cannot_be_carried_out_has_no_result(self) -> None:
+		line = self.jobs()[0]
+		def done(**env: str) -> 'subprocess.CompletedProcess[str]':
+			return subprocess.run(line, shell=True, check=False, text=True, env={**os.environ, **env},
+				stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+		self.assertOneSentence(done(PLAYED_BROKEN=line.rpartition(' # ')[2]), 'no space left on device')
+		self.assertEqual(list(self.results.glob('*')), [])
+		self.assertEqual(done().returncode, 0)
+		self.assertEqual(len(list(self.results.glob('*.json'))), 1)
+
 	def test_where_it_is_run_does_not_matter(self) -> None:
 		os.environ.update(KDIR='linux', RANGE='v7.3..HEAD', JOBS_FILE=str(self.file))
 		subprocess.run(GATE, cwd=self.dir, check=True, stderr=subprocess.DEVNULL)

@@ -15,6 +15,7 @@ import judge
 import store
 from contract import Seen
 from host import packages
+from host.messages import Full
 from outcome import Outcome
 
 WRONG = 'zone_device_init.zd_model_test'
@@ -41,6 +42,9 @@ def _run_together(group: List[Tuple[int, judge.Job, str]], keys: judge.Keys, fou
 		if judge.title(job) == os.environ.get('PLAYED_SLOW'):
 			Path(os.environ['PLAYED_REACHED']).write_text(str(os.getpid()))
 			time.sleep(600)
+		if judge.title(job) == os.environ.get('PLAYED_BROKEN'):
+			found[place] = judge._broken(job, Full('no space left on device'))
+			continue
 		outcome = _says(job)
 		store.keep(key, outcome, job.target, 1.0)
 		found[place] = judge.finish(job, outcome)
