@@ -133,7 +133,8 @@ struct zd_range_args zd_case_args(const struct zd_case *c, unsigned long nr_page
 		args.memory = ZD_REAL_MEMORY;
 		/* What is behind the struct pages has to be whole compound pages. */
 		args.nr_pages = ALIGN(args.nr_pages + (1UL << c->order), zd_whole_memmap());
-		args.altmap_pages = ALIGN(PFN_UP(args.nr_pages * sizeof(struct page)), 1UL << c->order);
+		args.altmap_pages = ALIGN(PFN_UP(args.nr_pages * sizeof(struct page)),
+					  1UL << c->order);
 	}
 	return args;
 }

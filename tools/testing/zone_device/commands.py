@@ -97,7 +97,7 @@ def _style(given: Options, wanted: Plan) -> List[Job]:
 	main = MAIN.asked(given)
 	ports = sorted(source.PORTS.iterdir()) if wanted.patches and _ours(given) else []
 	return [*(Job(Checkpatch(), main, w, _again(f'checkpatch{again}', given), note)
-		for w, again, note in _each_of_ours(given, wanted)), *(Job(Checkpatch(last=True), main,
+		for w, again, note in _each_of_ours(given, wanted)), *(Job(Checkpatch(last=True, port=True), main,
 		tree.plan(wanted.origin, p), _again(f'checkpatch SERIES={p.name}', given), f'({p.name})') for p in ports)]
 
 

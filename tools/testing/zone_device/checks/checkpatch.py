@@ -24,28 +24,31 @@ SUITES = '--ignore=MACRO_ARG_REUSE,CAMELCASE'
 class Checkpatch(Check):
 	name = 'checkpatch'
 
-	def __init__(self, last: bool = False) -> None:
-		"""@last: the last patch of the tree alone."""
+	def __init__(self, last: bool = False, port: bool = False) -> None:
+		"""@last: the last patch of the tree alone; @port: it is a port's, whose new files
+		have the maintainers of their architecture."""
 		self.last = last
+		self.port = port
 
 	def depends_on(self) -> List[object]:
-		return [self.last]
+		return [self.last, self.port]
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		if self.last:
-			return of_files(self.name, checkpatch(tree.source, tree.patches[-1:], suites=False))
+			return of_files(self.name, checkpatch(tree.source, tree.patches[-1:], suites=False,
+				ignore=('FILE_PATH_CHANGES',) if self.port else ()))
 		return of_files(self.name, checkpatch(tree.source, tree.patches, tree.features))
 
 
 def checkpatch(origin: Source, series: Sequence[Patch], bound: str = '', suites: bool = True,
-	       ) -> Dict[str, List[str]]:
+	       ignore: Sequence[str] = ()) -> Dict[str, List[str]]:
 	"""Patch or file of the suites -> what checkpatch.pl says of it. The suites as
 	they are posted are looked at if there is something @bound to test."""
 	script = origin.path / 'scripts/checkpatch.pl'
 	if not script.is_file():
 		raise Error(f'{origin.name} has no scripts/checkpatch.pl')
 	options = ['perl', str(script), f'--root={origin.path}', '--strict', '--no-signoff',
-		'--terse', '--show-types', '--no-summary']
+		'--terse', '--show-types', '--no-summary', *(f'--ignore={what}' for what in ignore)]
 	result = {patch.name: _patch(options, patch) for patch in series}
 	if 'ZD_COPY' in bound:
 		result.update((p.name, _patch([*options, SUITES], p)) for p in post.posted(origin.path, series))
