@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Callable, Dict, IO, Mapping, Optional, Sequence, Union
+from typing import Callable, Dict, IO, List, Mapping, Optional, Sequence, Union
 
 from host import locks
 from host.messages import Error, say
@@ -84,6 +84,23 @@ def stop(proc: 'subprocess.Popen[bytes]') -> None:
 			signal.signal(sig, handler)
 
 
+def _hold() -> Callable[[], None]:
+	"""Has what would end us wait, for a child that is being started and is not known
+	yet would be left behind. Returns what lets it come."""
+	came: List[int] = []
+	# The others end nothing, or all of it at once.
+	held = [(s, signal.getsignal(s)) for s in ENDING if callable(signal.getsignal(s))]
+	for sig, _ in held:
+		signal.signal(sig, lambda number, _frame: came.append(number))
+
+	def let() -> None:
+		while held:
+			signal.signal(*held.pop())
+		if came:
+			signal.raise_signal(came.pop())
+	return let
+
+
 class TimedOut(Exception):
 	pass
 
@@ -107,6 +124,8 @@ def run(command: Sequence[Union[str, Path]], *, label: str = '',
 	pause = 0.01
 	with contextlib.ExitStack() as stack:
 		sink = stack.enter_context(open(log or os.devnull, 'ab'))
+		let = _hold()
+		stack.callback(let)
 		try:
 			proc = subprocess.Popen([str(c) for c in command], cwd=cwd, env=env,
 				stdin=subprocess.DEVNULL, stdout=stdout or sink, stderr=sink,
@@ -114,6 +133,7 @@ def run(command: Sequence[Union[str, Path]], *, label: str = '',
 		except FileNotFoundError:
 			raise Error(f'{command[0]}: no such command') from None
 		try:
+			let()
 			while proc.poll() is None:
 				with contextlib.suppress(subprocess.TimeoutExpired):
 					proc.wait(timeout=pause)

@@ -9,12 +9,13 @@ import subprocess
 import time
 import unittest
 from pathlib import Path
-from typing import List
+from typing import Any, List
+from unittest import mock
 
 from helper import Case, Front
 
 from bench.watch import Watcher
-from host import locks
+from host import locks, process
 from kernel import tree
 
 
@@ -27,6 +28,21 @@ class Ended(Front):
 				(self.kdir / 'mm/mm_init.c').write_text(f'{sig} {phase}\n')
 				self.interrupt('cache/trees/*/*/build/uml/reached', sig, FAKE_SLOW=phase)
 		self.assertWorks()
+
+	def test_while_a_child_is_started(self) -> None:
+		"""A child that nobody knows yet is not left behind."""
+		self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler))
+		real, made = subprocess.Popen, []
+
+		def popen(*words: Any, **options: Any) -> Any:
+			made.append(real(*words, **options))
+			os.kill(os.getpid(), signal.SIGINT)
+			time.sleep(0.05)
+			return made[0]
+		with mock.patch.object(subprocess, 'Popen', popen), self.assertRaises(KeyboardInterrupt):
+			process.run(['sleep', '600'])
+		self.assertIsNotNone(made[0].returncode)
+		self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
 
 	def test_nohup_means_what_it_says(self) -> None:
 		old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
