@@ -132,7 +132,7 @@ struct zd_range_args zd_case_args(const struct zd_case *c, unsigned long nr_page
 	if (c->memmap == ZD_ON_DEVICE) {
 		args.memory = ZD_REAL_MEMORY;
 		/* What is behind the struct pages has to be whole compound pages. */
-		args.nr_pages = ALIGN(args.nr_pages + (1UL << c->order), zd_whole_memmap());
+		args.nr_pages = ALIGN(args.nr_pages, zd_whole_memmap());
 		args.altmap_pages = ALIGN(PFN_UP(args.nr_pages * sizeof(struct page)),
 					  1UL << c->order);
 	}
