@@ -45,9 +45,11 @@ static void sees_stores(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, bitmap_weight(said, NT_SAMPLE_SIZE), w->inside,
 			    "bytes that the stores wrote, each counted once");
 	for (byte = 0; byte < NT_SAMPLE_SIZE; byte++) {
-		KUNIT_ASSERT_EQ_MSG(test, !!room[byte], test_bit(byte, said),
+		bool written = room[byte], seen = test_bit(byte, said);
+
+		KUNIT_ASSERT_EQ_MSG(test, written, seen,
 				    "byte %zu of the sample was %swritten, and the witness says that it %s",
-				    byte, room[byte] ? "" : "not ", room[byte] ? "was not" : "was");
+				    byte, written ? "" : "not ", seen ? "was" : "was not");
 	}
 }
 

@@ -27,6 +27,12 @@ class Sparse(Case):
 		os.environ['KDIR'] = str(self.kdir)
 		self.patches = self.series(patch_text(5, 'five'))
 
+	def test_a_file_of_another_architecture_is_left_out(self) -> None:
+		where = 'lib/tests/memcpy_streaming/nt_witness'
+		self.assertEqual([sparse.foreign(f'{where}/insn_{a}.c', MAIN.arch.name) for a in ('x86', 'arm64')], [False, True])
+		self.assertFalse(sparse.foreign(f'{where}/nt_insn.c', MAIN.arch.name))
+		self.assertFalse(sparse.foreign(f'{where}/insn_powerpc.c', 'powerpcle'))
+
 	def checker(self, accepted: bool, where: Path) -> Path:
 		where.parent.mkdir(parents=True, exist_ok=True)
 		where.write_text('#!/bin/sh\n[ "$1" = --version ] && echo 0.1 && exit\n'
