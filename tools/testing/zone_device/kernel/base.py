@@ -8,7 +8,7 @@ import re
 import shlex
 import tempfile
 from pathlib import Path
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from host import cache, files, locks, process
 from host.messages import Error, Full, say
@@ -84,6 +84,21 @@ def is_whole(tree: Path) -> bool:
 		return False
 
 
+def _kept(bases: Path, pattern: str) -> Optional[Path]:
+	"""The newest that is cached. One that is damaged goes, and so does what is left of
+	a fetch that was interrupted."""
+	for stale in bases.glob('.deb-*'):
+		cache.remove(stale)
+	whole = []
+	for known in (p for p in bases.glob(pattern) if p.is_dir()):
+		if is_whole(known):
+			whole.append(known)
+		else:
+			say(f'{known} is damaged: it is fetched again')
+			cache.discard(known)
+	return max(whole, key=lambda p: (version_key(p.name.split('_')[1]), p.name)) if whole else None
+
+
 def debian(applies: Callable[[Path], bool]) -> Path:
 	"""The directory of the default base, fetched if none is cached yet.
 
@@ -91,17 +106,9 @@ def debian(applies: Callable[[Path], bool]) -> Path:
 	"""
 	bases = cache.directory() / 'base'
 	with locks.locked(bases / '.lock'):
-		for stale in bases.glob('.deb-*'):
-			cache.remove(stale)
-		kept = []
-		for known in (p for p in bases.glob('linux-source-*') if p.is_dir()):
-			if is_whole(known):
-				kept.append(known)
-			else:
-				say(f'{known} is damaged: it is fetched again')
-				cache.discard(known)
+		kept = _kept(bases, 'linux-source-*')
 		if kept:
-			return max(kept, key=lambda p: (version_key(p.name.split('_')[1]), p.name))
+			return kept
 		apt = Apt()
 		apt.update()
 		offered = candidates(apt)
@@ -128,15 +135,14 @@ def release(name: str) -> Path:
 	cached yet. Its name is not one that debian() takes for its own."""
 	bases = cache.directory() / 'base'
 	with locks.locked(bases / '.lock'):
-		kept = [p for p in bases.glob(f'release-linux-source-{name}_*') if is_whole(p)]
+		kept = _kept(bases, f'release-linux-source-{name}_*')
 		if kept:
-			return max(kept, key=lambda p: version_key(p.name.split('_')[1]))
+			return kept
 		apt = Apt()
 		apt.update()
 		for package, version in candidates(apt):
 			if package == f'linux-source-{name}':
 				into = bases / f'release-{package}_{version}'
-				cache.discard(into)
 				_fetch(apt, package, version, into)
 				return into
 	raise Error(f'the Debian mirror offers no linux-source-{name}: give that kernel by KTARBALL=')

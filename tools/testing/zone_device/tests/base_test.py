@@ -134,6 +134,9 @@ class Fetch(Front):
 		with mock.patch.object(source, 'OUR_SERIES', self.series(patch_text(5, 'five'))):
 			# It does not count for the newest one that the series applies to.
 			self.assertEqual(source.chosen().name, 'linux-source-7.2_7.2.13-1')
+		(found.path / 'Makefile').unlink()
+		self.assertEqual(source.of_release('7.3'), found)
+		self.assertTrue((found.path / 'Makefile').exists())
 		(self.play / 'offline').write_text('')
 		self.assertEqual(source.of_release('7.3'), found)
 
