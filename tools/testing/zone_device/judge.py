@@ -140,5 +140,6 @@ def _broken(job: Job, err: Exception) -> Outcome:
 	"""It could not be carried out, which is no reason to go on as if it had."""
 	what = str(err) if isinstance(err, Error) else (getattr(err, 'strerror', '') or str(err)).lower()
 	say(f'error: {what}')
-	full = isinstance(err, Full) or isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT)
+	full = isinstance(err, Full) or isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT) \
+		or files.disk_full(cache.directory())
 	return finish(job, Outcome(job.check.name, job.target.name, problem=what, broken=full))

@@ -219,6 +219,26 @@ class Vanished(Case):
 		with contextlib.redirect_stderr(io.StringIO()):
 			outcome, = judge.run([judge.Job(Vanishes(), MAIN, self.plan())])
 		self.assertEqual((outcome.status, outcome.problem), ('FAILED', 'no such file or directory'))
+		self.assertFalse(outcome.broken)
+
+	def test_a_check_that_a_full_disk_ends(self) -> None:
+		"""Whatever it says itself, it says nothing of the kernel, and is not kept."""
+		class Ends(Check):
+			name = 'build'
+
+			def run(self, tree: Tree, target: Target) -> Outcome:
+				if self.probes:
+					raise Error('no configuration')
+				return Outcome(self.name, target.name, problem='the kernel printed no test results')
+
+		class Raises(Ends):
+			probes = True
+		os.environ['KDIR'] = str(fake_kernel(self.dir / 'linux'))
+		for check in (Ends(), Raises()):
+			for full in (True, False):
+				with contextlib.redirect_stderr(io.StringIO()), mock.patch.object(files, 'disk_full', return_value=full):
+					outcome, = judge.run([judge.Job(check, MAIN, self.plan())], fresh=True)
+				self.assertEqual((outcome.status, outcome.broken), ('FAILED', full), (check, full))
 
 
 class Packages(Case):
