@@ -22,7 +22,7 @@ import io
 sys.dont_write_bytecode = not sys.pycache_prefix
 
 import options
-from commands import COMMANDS, UNCACHED
+from commands import COMMANDS, GATES, UNCACHED
 from host import cache, files, process
 from host.messages import Error, say
 
@@ -38,6 +38,8 @@ def main(arguments: List[str]) -> int:
 	if len(arguments) != 1 or arguments[0] not in COMMANDS:
 		print(f'usage: zone_device {"|".join(COMMANDS)}', file=sys.stderr)
 		return 2
+	# Of these 1 is a verdict, and git bisect run takes it for one.
+	unjudged = 2 if arguments[0] in GATES else 1
 	# The end of a session or a CI job ends children as Ctrl-C does. What was
 	# started in the background ignores SIGINT until it is told not to.
 	for sig in process.ENDING:
@@ -57,13 +59,13 @@ def main(arguments: List[str]) -> int:
 		return COMMANDS[arguments[0]](given)
 	except Error as err:
 		say(f'error: {err}')
-		return 1
+		return unjudged
 	except OSError as err:
 		# A copy that fails names what it reads first, and what it writes second.
 		filename = err.filename2 or err.filename
 		name = f' ({filename})' if filename else ''
 		say(f'error: {(err.strerror or str(err)).lower()}{name}')
-		return 1
+		return unjudged
 	except KeyboardInterrupt:
 		say('interrupted; the next run takes up from here')
 		return 130

@@ -279,3 +279,5 @@ COMMANDS: Dict[str, Callable[[Options], int]] = {
 }
 # Those that do not need the cache, or not as it is.
 UNCACHED = ('compare', 'install', 'uninstall', 'clean', 'distclean')
+# Those whose exit status says which of two sides is worse.
+GATES = ('gate',)

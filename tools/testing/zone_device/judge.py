@@ -3,7 +3,6 @@
 already is said to be so, and what fails does not end the rest."""
 
 import contextlib
-import errno
 import time
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -13,10 +12,10 @@ import store
 from checks import Check
 from guest.target import Target
 from host import cache, files
-from host.messages import Error, Full, say, tell
+from host.messages import Error, Full, say, tell, Unbuilt
 from kernel import tree
 from kernel.tree import Plan, Tree
-from outcome import Outcome
+from outcome import ERROR, Outcome
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False,
 		except (Error, OSError) as err:
 			if not keep_going:
 				raise
-			found[place] = _broken(job, err)
+			found[place] = finish(job, _broken(job, err))
 			continue
 		known = None if fresh else store.find(key)
 		if known:
@@ -72,7 +71,7 @@ def run(jobs: Sequence[Job], fresh: bool = False, keep_going: bool = False,
 				raise
 			for place, job, _key in group:
 				if place not in found:
-					found[place] = _broken(job, err)
+					found[place] = finish(job, _broken(job, err))
 	return [found[place] for place in sorted(found)]
 
 
@@ -117,8 +116,8 @@ def _ask(job: Job, prepared: Tree, key: str) -> Outcome:
 		if not outcome.ok and files.disk_full(cache.directory()):
 			raise Full(f'no space left on device ({cache.directory()})')
 	except (Error, OSError) as err:
-		return _broken(job, err)
-	if key:
+		outcome = _broken(job, err)
+	if key and not outcome.broken:
 		store.keep(key, outcome, job.target, time.monotonic() - start)
 	return finish(job, outcome)
 
@@ -140,6 +139,6 @@ def _broken(job: Job, err: Exception) -> Outcome:
 	"""It could not be carried out, which is no reason to go on as if it had."""
 	what = str(err) if isinstance(err, Error) else (getattr(err, 'strerror', '') or str(err)).lower()
 	say(f'error: {what}')
-	full = isinstance(err, Full) or isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT) \
-		or files.disk_full(cache.directory())
-	return finish(job, Outcome(job.check.name, job.target.name, problem=what, broken=full))
+	unbuilt = isinstance(err, Unbuilt) and not files.disk_full(cache.directory())
+	return Outcome(job.check.name, job.target.name, problem=what.removeprefix(f'{job.target.name}: '),
+		broken=not unbuilt, facts={ERROR: err.lines[0].strip()} if isinstance(err, Unbuilt) and err.lines else {})

@@ -7,6 +7,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from contract import Seen
 
+# What the compiler said first, where a tree does not build, is called among facts.
+ERROR = 'first error'
 OK, FAILED, SKIPPED, UNKNOWN = 'ok', 'FAILED', 'skipped', 'cannot judge'
 
 
@@ -43,7 +45,7 @@ class Outcome:
 	# FILTER= left nothing to run, which is bad only if it does so everywhere.
 	empty: bool = False
 	panicked: bool = False
-	# A full disk has ended it, which says nothing of the kernel.
+	# It could not be carried out, which says nothing of the kernel.
 	broken: bool = False
 	warnings: List[str] = field(default_factory=list)
 	# A hash of what was built.

@@ -35,11 +35,12 @@ def write(jobs: Sequence[Job], command: str, given: Options, cell: Callable[[Job
 	# options.parse() sees to it that there is such a place.
 	assert given.merge
 	where, keys, took = given.merge, Keys(), store.durations()
-	left = [job for job in jobs if not store.read(_result(where, keys.of(job)))]
+	left = [job for job in jobs if given.fresh or not store.read(_result(where, keys.of(job)))]
 	left.sort(key=lambda job: took.get((job.check.name, job.target.name), float('inf')), reverse=True)
 	lines = [f'make -s -C {shlex.quote(str(REPO))} {command} '
 		f'{_absolute(replace(given, cell=cell(job))).typed("TARGETS", "CELL", "TIMEOUT")} '
-		f'MERGE={shlex.quote(str(where))} JOB={keys.of(job)} # {judge.title(job)}\n' for job in left]
+		f'MERGE={shlex.quote(str(where))} {"FRESH=1 " if given.fresh else ""}JOB={keys.of(job)} # {judge.title(job)}\n'
+		for job in left]
 	files.write_output('JOBS_FILE', given.jobs_file, ''.join(lines))
 	say(f'{len(left)} of {len(jobs)} jobs are left to do; their results go to {where}')
 	return 0
@@ -53,8 +54,8 @@ def carry_out(jobs: Sequence[Job], given: Options) -> int:
 	# What a job is called is said by who reads the results.
 	mine = [replace(job, quiet=True) for job in jobs if keys.of(job) == given.job]
 	if not mine:
-		raise Error(f'JOB={given.job}: there is no such job here; the series, this project, the compiler or QEMU is '
-			'another one than where JOBS_FILE= was written')
+		raise Error(f'JOB={given.job}: there is no such job here; what it depends on is another than where JOBS_FILE= '
+			'was written: the kernel, the series, this project, the compiler, ccache, Python, QEMU or whether there is /dev/kvm')
 	found, = judge.run(mine, given.fresh, keep_going=True, keys=keys)
 	if found.broken:
 		return 1

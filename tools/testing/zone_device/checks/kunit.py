@@ -7,7 +7,7 @@ from typing import List, Sequence
 from checks import Check
 from guest import boot, build, qemu
 from guest.target import Target
-from host.messages import Error, Full, say
+from host.messages import say
 from kernel.tree import Tree
 from outcome import Outcome
 
@@ -23,15 +23,7 @@ class Kunit(Check):
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		start = time.monotonic()
-		try:
-			build.build(tree, target)
-		except Full:
-			raise
-		except Error as err:
-			# It fails alone: other targets may well build.
-			say(f'error: {err}')
-			return Outcome(self.name, target.name, problem=str(err).split(': ', 1)[-1],
-				build_seconds=time.monotonic() - start)
+		build.build(tree, target)
 		built = time.monotonic()
 		why = qemu.cannot_boot(target.arch)
 		if why:

@@ -22,6 +22,8 @@ SLACK = {'instructions': 0.5, 'bytes': 4.0, 'fences': 0.1}
 BYTES = ('bytes stored', 'bytes stored non-temporally')
 # Suites of the copy; all others are those of mm.
 LIB = 'memcpy_'
+# Why a cell is a skip: nobody asked, or there was nothing to ask.
+NOT_ASKED, ALL_SKIPPED = 'not asked', 'each of its tests was skipped'
 
 
 @dataclass
@@ -61,21 +63,24 @@ class Cell:
 Findings = Tuple[Optional[CounterOf[str]], str]
 
 
+def of_all(o: Outcome, what: str = '') -> str:
+	"""What is wrong with all of it, in words that are the same wherever it is done."""
+	return f'{o.subject}: {re.sub(r" [(]log: .*[)]", "", what or o.problem)}'
+
+
 def _whole(outcomes: Iterable[Outcome]) -> Findings:
-	"""Whether all were asked and could answer."""
+	"""Whether all were asked and could answer, and what is wrong as a whole."""
 	found = list(outcomes)
 	if not found:
-		return None, 'not asked'
-	unknown = next((o.problem if o.broken else o.unknown for o in found if o.broken or o.unknown and not o.doubtful), '')
-	return (None, unknown) if unknown else (Counter[str](), '')
+		return None, NOT_ASKED
+	unknown = next((of_all(o, o.problem or o.unknown) for o in found if o.broken or o.unknown and not o.doubtful), '')
+	return (None, unknown) if unknown else (Counter(of_all(o) for o in found if o.problem), '')
 
 
 def _build(commit: Commit) -> Findings:
 	found, why = _whole(commit.of('build'))
 	if found is not None:
-		for o in commit.of('build'):
-			found.update(f'{o.subject}: {w}' for w in o.warnings)
-			found.update([f'{o.subject}: {o.problem}'] if o.problem else [])
+		found.update(f'{o.subject}: {w}' for o in commit.of('build') for w in o.warnings)
 	return found, why
 
 
@@ -85,7 +90,6 @@ def _files(check: str) -> Callable[[Commit], Findings]:
 		if found is not None:
 			for o in commit.of(check):
 				found.update(re.sub(r':\d+(?::\d+)?:', ':', l) for _, lines in o.failures for l in lines)
-				found.update([o.problem] if o.problem else [])
 		return found, why
 	return findings
 
@@ -93,12 +97,20 @@ def _files(check: str) -> Callable[[Commit], Findings]:
 def _tests(wanted: Callable[[str], bool]) -> Callable[[Commit], Findings]:
 	def findings(commit: Commit) -> Findings:
 		found, why = _whole(commit.of('kunit'))
-		if found is not None:
-			for o in commit.of('kunit'):
-				found.update(f'{o.subject}: {name}' for name, _ in o.failures if wanted(name))
-				found.update([f'{o.subject}: {o.problem}'] if o.problem else [])
-		return found, why
+		if found is None:
+			return found, why
+		found.update(f'{o.subject}: {name}' for o in commit.of('kunit') for name, _ in o.failures if wanted(name))
+		cases = _cases(commit, wanted)
+		return (None, ALL_SKIPPED) if cases and not found and not _passed(commit, wanted) else (found, why)
 	return findings
+
+
+def _cases(commit: Commit, wanted: Callable[[str], bool]) -> List[str]:
+	return [status for o in commit.of('kunit') for name, status in o.cases if wanted(name)]
+
+
+def _passed(commit: Commit, wanted: Callable[[str], bool]) -> int:
+	return _cases(commit, wanted).count('PASS')
 
 
 def _order(commit: Commit) -> Findings:
@@ -115,16 +127,19 @@ def _order(commit: Commit) -> Findings:
 			tests = [l for l in lines if l.startswith('the test ')]
 			if broken or tests or not of_part & promised:
 				found.update(sorted(f'{part}: {b}' for b in broken) or [f'{part}: {l}' for l in tests or lines[:1]])
-		found.update([o.problem] if o.problem else [])
 	return found, why
 
 
+# Whose tests a column has.
+SUITES: Dict[str, Callable[[str], bool]] = {
+	'lib': lambda name: name.startswith(LIB),
+	'mm': lambda name: not name.startswith(LIB),
+}
 COLUMNS: Dict[str, Callable[[Commit], Findings]] = {
 	'build': _build,
 	'sparse': _files('sparse'),
 	'checkpatch': _files('checkpatch'),
-	'lib': _tests(lambda name: name.startswith(LIB)),
-	'mm': _tests(lambda name: not name.startswith(LIB)),
+	**{column: _tests(wanted) for column, wanted in SUITES.items()},
 	'order': _order,
 }
 # Of what runs, nothing is new where the image is the same.
@@ -140,6 +155,12 @@ def cells(commits: List[Commit], contract: str) -> List[Dict[str, Cell]]:
 			found, why = findings(commit)
 			row[column] = _cell(column, commit, before if column != 'checkpatch' else Counter(), found, why)
 			before = before if found is None else found
+	for column, wanted in SUITES.items():
+		for last, commit, cell in zip(commits, commits[1:], (row[column] for row in rows[1:])):
+			then, now = _passed(last, wanted), _passed(commit, wanted)
+			if cell.says == OK and now < then:
+				# It may be right, but coverage does not shrink unseen.
+				cell.note = f'{now} tests passed, {then} before'
 	for name, column_of in (('promises', _promises), ('cost', _cost)):
 		for cell, row in zip(column_of(commits, contract), rows):
 			row[name] = cell
@@ -153,14 +174,14 @@ def cells(commits: List[Commit], contract: str) -> List[Dict[str, Cell]]:
 def _cell(column: str, commit: Commit, before: Optional[CounterOf[str]], found: Optional[CounterOf[str]],
 	  why: str) -> Cell:
 	if found is None:
-		return Cell(column, SKIP if why == 'not asked' else UNKNOWN, [why])
+		return Cell(column, SKIP if why in (NOT_ASKED, ALL_SKIPPED) else UNKNOWN, [why])
 	# The base has nothing new: it is what it is.
 	new = found - before if before is not None and commit.number else Counter()
 	if new:
 		return Cell(column, NEW, [w if n == 1 else f'{w} ({n} times)' for w, n in new.items()])
 	if found:
 		return Cell(column, INHERITED, list(found))
-	return Cell(column, FIXED if before else OK)
+	return Cell(column, FIXED, list(before)) if before else Cell(column, OK)
 
 
 def _kept(commit: Commit) -> Dict[str, bool]:
@@ -175,7 +196,7 @@ def _kept(commit: Commit) -> Dict[str, bool]:
 
 def _promises(commits: List[Commit], contract: str) -> List[Cell]:
 	"""A promise counts from the first commit that keeps it: one that is lost later, or
-	not kept at the tip, is a fault."""
+	not kept at the tip of the whole series, is a fault."""
 	made = [p.name for p in contracts.PROMISES if contract in p.by]
 	row: List[Cell] = []
 	before: Dict[str, bool] = {}
@@ -183,19 +204,27 @@ def _promises(commits: List[Commit], contract: str) -> List[Cell]:
 	for commit in commits:
 		now = _kept(commit)
 		if not now:
-			why = next((o.problem for o in commit.outcomes.values() if o.problem), 'not asked')
-			row.append(Cell('promises', UNKNOWN if commit.outcomes else SKIP, [why]))
+			why = next((of_all(o) for o in commit.outcomes.values() if o.problem), NOT_ASKED)
+			row.append(Cell('promises', UNKNOWN if commit.builds else SKIP, [why]))
+			continue
+		last = commit is commits[-1]
+		doubt = next((o.unknown for o in commit.of('kunit') if o.doubtful), '')
+		if doubt:
+			# It is the same for all; once is enough.
+			row.append(Cell('promises', UNKNOWN if last else SKIP, [doubt]))
 			continue
 		began = [n for n in made if now.get(n) and not before.get(n)] if commit.number else []
 		ceased = [n for n in made if before.get(n) and now.get(n) is False]
-		last = commit is commits[-1]
-		missing = [n for n in made if now.get(n) is False and n not in ceased and n not in lost] if last else []
+		whole = last and not any(o.partial for o in commit.outcomes.values())
+		missing = [n for n in made if now.get(n) is False and n not in ceased and n not in lost] if whole else []
+		unseen = [n for n in made if before.get(n) and n not in now]
 		fixed = [n for n in lost if now.get(n)]
 		lost = [n for n in lost if not now.get(n)]
 		note = ', '.join([*(f'+{n}' for n in began), *(f'-{n}' for n in ceased)])
 		words = [*(f'{n} was kept before' for n in ceased), *(f'{n} is not kept at the end' for n in missing)]
-		says = NEW if words else INHERITED if lost else FIXED if fixed else OK
-		row.append(Cell('promises', says, words or [f'{n} was kept before' for n in lost], note))
+		says = NEW if words else UNKNOWN if unseen else INHERITED if lost else FIXED if fixed else OK
+		words += [f'{n} was kept before, and nothing is seen of it now' for n in unseen]
+		row.append(Cell('promises', says, words or [f'{n} was kept before' for n in (*lost, *fixed)], note))
 		lost += ceased
 		before = {**before, **now}
 	return row
@@ -217,20 +246,26 @@ def _cost(commits: List[Commit], _contract: str) -> List[Cell]:
 	row: List[Cell] = []
 	before: Dict[Tuple[str, str], float] = {}
 	least: Dict[Tuple[str, str], float] = {}
-	was_bad = False
+	base: Dict[Tuple[str, str], float] = {}
+	was_bad: Dict[Tuple[str, str], float] = {}
 	for commit in commits:
 		now = _per_page(commit)
 		if not now:
 			asked = commit.of('counts')
-			row.append(Cell('cost', UNKNOWN if asked else SKIP, [next((o.problem or o.unknown for o in asked), 'not asked')]))
+			row.append(Cell('cost', UNKNOWN if asked else SKIP, [next((of_all(o, o.problem or o.unknown) for o in asked), NOT_ASKED)]))
 			continue
+		base = base or now
 		more = {k: v - before[k] for k, v in now.items() if k in before and v - before[k] > SLACK[k[1]]}
 		risen = {k: v for k, v in now.items() if k in least and v - least[k] > SLACK[k[1]]}
 		words = [f'{case}: {before[case, what]:.2f} to {now[case, what]:.2f} {what}' for case, what in more] \
 			or [f'{case}: {v:.2f} {what}, and {least[case, what]:.2f} before' for (case, what), v in risen.items()]
-		says = NEW if more else INHERITED if risen else FIXED if was_bad else OK
-		row.append(Cell('cost', says, words, _change(before, now)))
-		was_bad = bool(risen)
+		# A little more each time is more in the end.
+		says = NEW if more or risen.keys() - was_bad.keys() else INHERITED if risen else FIXED if was_bad else OK
+		note = _change(before, now)
+		if commit is commits[-1] and commit.number > 1:
+			note = ', '.join(filter(None, (note, f'{_change(base, now) or "+0.0"} since the base')))
+		row.append(Cell('cost', says, words or [f'{case}: {what}' for case, what in was_bad], note))
+		was_bad = risen
 		if before and not all(o.ok for o in commit.of('kunit')):
 			# That wrong struct pages cost less is no measure for right ones.
 			now = {k: max(v, before.get(k, v)) for k, v in now.items()}

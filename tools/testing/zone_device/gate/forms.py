@@ -8,15 +8,17 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
-from gate.cells import Cell, Commit, FIXED, first_bad, INHERITED, NEW, OK, SAME, SKIP, UNKNOWN
+from gate.cells import Cell, Commit, FIXED, first_bad, INHERITED, NEW, of_all, OK, SAME, SKIP, UNKNOWN
 from host.messages import fold
-from outcome import Outcome
+from outcome import ERROR, Outcome
 from report import align
 
 # It is pasted under a mail's ">".
 WIDTH = 72
 # Of a cell's words, and of what a failed test printed.
 WORDS, PRINTED = 4, 3
+# Of a subject, at least.
+SUBJECT = 24
 SHORT = {INHERITED: 'inh'}
 
 
@@ -31,12 +33,17 @@ class Gate:
 	def of(self) -> int:
 		return len(self.commits) - 1
 
-	def conclusion(self) -> str:
+	def conclusion(self, width: int = 0) -> str:
+		"""In a line of @width, if that is given and a few words of the subject are enough."""
 		bad = first_bad(self.commits, self.rows)
 		if bad:
 			commit, cell = bad
-			return f'{commit.number}/{self.of} "{commit.subject}" is the first bad one: {cell.column}: ' \
-				+ re.sub(r'\s+', ' ', ', '.join(cell.words[:2]))
+			# A struct page is wrong in a field.
+			field = next((m.group(1) for l in _printed(commit, cell.words[0]) for m in [re.search(r': (\w+) at offset', l)] if m), '')
+			what = re.sub(r'\s+', ' ', ', '.join(filter(None, (*cell.words[:1 if field else 2], field))))
+			said = f'is the first bad one: {cell.column}: {what}'
+			room = width - len(f'{commit.number}/{self.of} "" {said}') if width else len(commit.subject)
+			return f'{commit.number}/{self.of} "{textwrap.shorten(commit.subject, max(room, SUBJECT), placeholder=" ...")}" {said}'
 		unknown = sum(c.says == UNKNOWN for row in self.rows for c in row.values())
 		return f'none of {self.of} commits is worse than the one before' \
 			+ (f'; {unknown} cells cannot be judged' if unknown else '')
@@ -52,7 +59,10 @@ def _table(gate: Gate) -> List[str]:
 
 
 def _printed(commit: Commit, words: str) -> List[str]:
-	"""What a failed test said, in its own words."""
+	"""What a failed test said, or the compiler, in its own words."""
+	for o in commit.of('build'):
+		if words == of_all(o) and ERROR in o.facts:
+			return [o.facts[ERROR]]
 	for o in commit.of('kunit'):
 		for name, lines in o.failures:
 			if words == f'{o.subject}: {name}':
@@ -72,16 +82,13 @@ def text(gate: Gate) -> List[str]:
 	lines += ['', *_table(gate)]
 	for commit, cell in _details(gate):
 		where = f'{commit.number}/{gate.of}' if commit.number else 'base'
-		if cell.says not in (OK, FIXED) or cell.note:
-			lines += ['', f'{where} {cell.column}: {cell.says}' + (f' ({cell.note})' if cell.note else '')]
-		if cell.says in (OK, FIXED):
-			continue
+		lines += ['', f'{where} {cell.column}: {cell.says}' + (f' ({cell.note})' if cell.note else '')]
 		for words in cell.words[:WORDS]:
 			lines.append(f'  {words}')
 			lines += [f'    {said}' for said in _printed(commit, words)] if cell.says == NEW else []
 		lines += [f'  and {len(cell.words) - WORDS} more'] if len(cell.words) > WORDS else []
-		lines += [f'  again: {cell.command}'] if cell.command and cell.says != INHERITED else []
-	return [l for line in (*lines, '', gate.conclusion()) for l in fold(line, WIDTH).split('\n')]
+		lines += [f'  again: {cell.command}'] if cell.command and cell.says != OK else []
+	return [l for line in (*lines, '', gate.conclusion(WIDTH)) for l in fold(line, WIDTH).split('\n')]
 
 
 def markdown(gate: Gate) -> str:

@@ -32,10 +32,9 @@ from gate.forms import Gate
 from guest import build, target
 from guest.target import MAIN, Target
 from host import cache, files, packages, process
-from host.messages import Error, say, tell
+from host.messages import Error, tell
 from judge import Job
-from kernel import series as patches, tree
-from kernel.series import Patch
+from kernel import commits as git, series as patches, tree
 from kernel.tree import Plan
 from options import Options
 
@@ -118,15 +117,20 @@ def _judged(plans: List[Plan], contract: str, given: Options) -> List[str]:
 	diffs = hashlib.sha256(b''.join(p.diff() for p in plans[-1].patches)).hexdigest()[:12]
 	tools = [str(f[0]) for f in build.facts(main)[2:] if isinstance(f, list) and f]
 	tools += process.output([main.arch.qemu, '--version']).splitlines()[:1] if main.arch.qemu else []
-	return [f'{plans[0].origin.name}, {len(plans) - 1} commits, diffs {diffs}, contract {contract}', '; '.join(tools)]
+	origin = plans[0].origin
+	at = '' if origin.cached else git.described(origin.path)
+	return [f'{origin.name}{f" at {at}" if at else ""}, {len(plans) - 1} commits, diffs {diffs}, contract {contract}', '; '.join(tools)]
 
 
 def _commands(commits: List[Commit], rows: List[Dict[str, cells.Cell]]) -> None:
 	asks = {'lib': 'kunit', 'mm': 'kunit', 'promises': 'kunit', 'cost': 'counts'}
 	for commit, row in zip(commits, rows):
 		for cell in row.values():
-			of_check = commit.of(asks.get(cell.column, cell.column))
-			cell.command = next((o.command for o in of_check if not o.ok or o.warnings), of_check[0].command if of_check else '')
+			# A promise is asked for by whoever has seen it broken.
+			broken = [o for o in commit.outcomes.values() if cell.column == 'promises'
+				and any(s.kept < s.of and any(w.startswith(f'{s.name} ') for w in cell.words) for s in o.seen)]
+			asked = broken or commit.of(asks.get(cell.column, cell.column))
+			cell.command = next((o.command for o in asked if not o.ok or o.warnings), asked[0].command if asked else '')
 
 
 def _keep(gate: Gate) -> None:
@@ -141,11 +145,7 @@ def _keep(gate: Gate) -> None:
 def gate(given: Options) -> int:
 	targets = [t.asked(given) for t in target.chosen(given.targets or target.DEFAULT)]
 	packages.ensure([*target.needs(targets), *packages.CHECKPATCH])
-	try:
-		plans = _plans(given)
-	except Error as err:
-		say(f'error: {err}')
-		return 2
+	plans = _plans(given)
 	jobs = _jobs(plans, targets, given)
 	if given.job or given.jobs_file:
 		return spread.carry_out(_all(jobs), given) if given.job else spread.write(_all(jobs), 'gate', given)
@@ -158,14 +158,14 @@ def gate(given: Options) -> int:
 	report.write(forms.outcomes(found), given.json, given.junit, **forms.details(found))
 	files.write_output('MARKDOWN', given.markdown, forms.markdown(found))
 	says = [cell.says for row in found.rows for cell in row.values()]
-	if not commits[-1].builds:
+	if not commits[-1].builds and found.rows[-1]['build'].says != UNKNOWN:
 		return UNBUILT
 	return 1 if NEW in says else 2 if UNKNOWN in says else 0
 
 
 def b4(_given: Options) -> int:
 	"""What is known of the patch on standard input, as b4 asks for it."""
-	patch = Patch('standard input', sys.stdin.buffer.read())
+	patch = patches.from_mail(sys.stdin.buffer.read())
 	known = cache.directory() / 'gate' / f'{hashlib.sha256(patch.diff()).hexdigest()}.json'
 	print(forms.b4(json.loads(known.read_text()) if known.is_file() else None))
 	return 0

@@ -16,12 +16,13 @@ import options
 from guest import qemu
 from guest.target import Target
 from host import cache, files, process
-from host.messages import Error, Full, say
+from host.messages import Error, Full, say, Unbuilt
 from kernel.tree import Tree
 
 KUNIT = 'tools/testing/kunit/kunit.py'
 # In a build directory: what was said of each object when it was compiled.
 WARNINGS = 'zone_device-warnings.json'
+SPARSE = 'sparse'
 # Seconds that a file's date may be ahead of the clock; file systems round.
 SKEW = 2.0
 
@@ -120,10 +121,17 @@ def _count_compiled(log: Path) -> Iterator[str]:
 
 def _warning(tree: Tree, line: str) -> Tuple[str, str]:
 	"""What a line of a build's log warns of: the file in the tree and the text, both
-	empty if it does not."""
-	found = re.match(r'(?!make)([^\s:]+):(?:\d+:)* warning: (.*)', line)
+	empty if it does not. Modpost and Kconfig may name none."""
+	found = re.match(r'WARNING: (?:(modpost): )?(.*)', line)
+	if found:
+		# Where in a function it is changes with each line above.
+		return found.group(1) or 'Kconfig', re.sub(r'\+0x[0-9a-f]+', '', found.group(2))
+	found = re.match(r'(?!make)([^\s:]+):(?:\d+:)* ?warning: (.*)', line)
 	if not found:
 		return '', ''
+	if (tree.src / found.group(1)).is_file():
+		# Kconfig, which names what it reads.
+		return found.group(1), found.group(2)
 	# The compiler runs in the build directory.
 	name = os.path.normpath(os.path.join(tree.build_dir('x'), found.group(1)))
 	return os.path.relpath(name, tree.src), found.group(2)
@@ -135,23 +143,25 @@ def warnings(log: Path, tree: Tree, files: Set[str]) -> List[str]:
 	return list(dict.fromkeys(l for l in lines if _warning(tree, l)[0] in files))
 
 
-def _remember_warnings(log: Path, directory: Path) -> None:
+def remember_warnings(log: Path, directory: Path, some: bool = False) -> None:
 	"""Each object's warnings: a build that does not compile it again is silent
-	about them."""
+	about them. @some: not all is built."""
 	path = directory / WARNINGS
 	known: Dict[str, List[str]] = {}
 	with contextlib.suppress(OSError, ValueError):
 		known = json.loads(path.read_text())
 	# What is said before any object is said again by each build.
-	current = ''
+	current = '' if not some else SPARSE
 	known[current] = []
 	for line in log.read_text(errors='replace').splitlines():
-		compiled = re.match(r'  (?:CC|AS|HOSTCC|LD|AR|MODPOST)\s+(?:\[M\] )?(\S+)$', line)
+		compiled = re.match(r'  (?:CC|AS|HOSTCC|LD|AR|MODPOST|SYNC|CHECK)\s+(?:\[M\] )?(\S+)$', line)
 		if compiled:
-			current = compiled.group(1)
+			# Sparse speaks for itself.
+			current = compiled.group(1) if not line.startswith('  CHECK') else SPARSE
 			known[current] = []
-		elif 'warning: ' in line:
+		elif re.search(r'warning: |^WARNING: ', line):
 			known[current].append(line)
+	known.pop(SPARSE, None)
 	path.write_text(json.dumps({name: lines for name, lines in known.items()
 		if lines and (directory / name).exists()}))
 
@@ -180,8 +190,8 @@ def configure(tree: Tree, target: Target) -> None:
 		lines = [l for l in files.tail(log, 40) if l.strip()]
 		missing = [l for l in lines if l.startswith('Missing:')]
 		if missing:
-			raise Error(f'{target.name}: the kernel does not take {missing[0][9:]} (log: {log})')
-		raise Error(f'{target.name}: no configuration: {(lines or ["no output"])[-1]} (log: {log})')
+			raise Unbuilt(f'{target.name}: the kernel does not take {missing[0][9:]} (log: {log})')
+		raise Unbuilt(f'{target.name}: no configuration: {(lines or ["no output"])[-1]} (log: {log})')
 
 
 def must_be_of_the_past(directory: Path) -> None:
@@ -215,14 +225,14 @@ def build(tree: Tree, target: Target) -> Path:
 	start = time.monotonic()
 	failed = process.run([*make_command(tree, target), image.name], env=environment(), log=log,
 		label=f'{target.name}: building', status=lambda _pid: next(compiled))
-	_remember_warnings(log, directory)
+	remember_warnings(log, directory)
 	if failed:
 		errors = first_errors(log)
 		if files.disk_full(directory) or any('No space left on device' in l for l in errors):
 			raise Full(f'{target.name}: no space left on device to build in ({directory})')
 		for line in errors:
 			say(f'  {line}')
-		raise Error(f'{target.name}: the kernel does not build (log: {log})')
+		raise Unbuilt(f'{target.name}: the kernel does not build (log: {log})', errors)
 	say(f'{target.name}: built in {time.monotonic() - start:.0f} s '
 		f'({next(compiled).rstrip(", ")})')
 	for line in warnings(log, tree, tree.patched | tree.produced):

@@ -16,6 +16,15 @@ class Full(Error):
 	"""A full disk: it says nothing of what was asked, and is never kept."""
 
 
+class Unbuilt(Error):
+	"""The tree is at fault, not this machine: it does not build."""
+
+	def __init__(self, what: str, lines: Iterable[str] = ()) -> None:
+		super().__init__(what)
+		# What the compiler said, or Kconfig.
+		self.lines = list(lines)
+
+
 def say(message: str) -> None:
 	"""A line on stderr; what is no UTF-8 in it is shown, not choked on."""
 	text = f'zone_device: {message}'.encode('utf-8', 'backslashreplace').decode()

@@ -27,11 +27,26 @@ def chosen(kdir: str, asked: str) -> Tuple[Source, Path]:
 	start = _git(where, 'rev-parse', '--verify', '--quiet', f'{commits[0]}^')
 	tree = _unpacked(where, start)
 	must_be_kernel(tree, f'KDIR={kdir} at {start[:12]}')
+	# Those that change no file hold no patch: a cover letter of b4's for one.
+	if not _git(where, 'rev-list', f'{start}..{commits[-1]}', '--', ':/'):
+		raise Error(f'RANGE={asked}: no commit in it changes a file')
 	mbox = cache.directory() / 'range' / f'{start[:12]}-{commits[-1][:12]}.mbox'
 	mbox.parent.mkdir(parents=True, exist_ok=True)
 	files.write_atomically(mbox, _git(where, 'format-patch', '--stdout', '--binary', '--full-index', '-n',
-		'--no-signature', '--no-renames', f'{start}..{commits[-1]}') + '\n')
+		'--no-signature', '--no-renames', f'{start}..{commits[-1]}', '--', ':/') + '\n')
 	return Source(tree, f'KDIR={kdir} at {start[:12]}', tree.name, cached=True), mbox
+
+
+def described(path: Path) -> str:
+	"""Which commit is checked out in a tree, and whether it is as that has it; '' if git does not
+	know the tree."""
+	if not (path / '.git').exists():
+		return ''
+	try:
+		commit = _git(path, 'rev-parse', '--short=12', 'HEAD')
+		return commit + (' and changes' if _git(path, 'status', '--porcelain', '--untracked-files=no') else '')
+	except Error:
+		return ''
 
 
 def _commits(where: Path, kdir: str, asked: str) -> List[str]:

@@ -5,6 +5,7 @@ a manifest of what has been put there. Only what changed is touched."""
 import contextlib
 import errno
 import filecmp
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import stat
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Optional, Set
+from typing import Callable, Dict, List, Optional, Set
 
 from host import cache, process
 from host.files import write_atomically
@@ -172,6 +173,29 @@ def update(into: Path, manifest: Manifest, wanted: Manifest, start: Callable[[st
 			raise
 	wanted.save()
 	return wanted.generation
+
+
+def content(top: Path, generation: str, signatures: Dict[str, str]) -> str:
+	"""A hash of what @top holds in this @generation: the same on another machine, and
+	when what was changed is as it was. What has still its signature is not read again."""
+	path = top.with_name(f'{top.name}-content.json')
+	known: Dict[str, List[str]] = {}
+	with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+		last = json.loads(path.read_text())
+		if last['generation'] == generation:
+			return str(last['hash'])
+		known = {str(n): [str(s), str(h)] for n, (s, h) in last['files'].items()}
+	for name in [n for n in known if n not in signatures]:
+		del known[name]
+	for name, seen in signatures.items():
+		if known.get(name, [''])[0] != seen:
+			there = f'{top}/{name}'
+			mode = os.lstat(there).st_mode
+			data = os.fsencode(os.readlink(there)) if stat.S_ISLNK(mode) else Path(there).read_bytes()
+			known[name] = [seen, f'{mode:o} {hashlib.sha256(data).hexdigest()}']
+	found = hashlib.sha256('\0'.join(f'{n}\0{known[n][1]}' for n in sorted(known)).encode('utf-8', 'surrogateescape'))
+	write_atomically(path, json.dumps({'generation': generation, 'hash': found.hexdigest(), 'files': known}))
+	return found.hexdigest()
 
 
 def _change(into: Path, manifest: Manifest, wanted: Manifest, changed: 'list[str]',

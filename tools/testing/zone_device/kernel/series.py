@@ -188,7 +188,15 @@ def _from_directory(where: Path) -> List[Patch]:
 
 def _read(path: Path, by_subject: bool = False) -> '_Mail':
 	"""A file that holds one patch, which is named as the file is, or @by_subject."""
-	text = path.read_bytes()
+	return _of_text(path.read_bytes(), path, by_subject)
+
+
+def from_mail(text: bytes) -> Patch:
+	"""What somebody hands over."""
+	return _of_text(text, Path('standard input')).patch
+
+
+def _of_text(text: bytes, path: Path, by_subject: bool = False) -> '_Mail':
 	for magic, what in _COMPRESSED.items():
 		if text.startswith(magic):
 			raise Error(f'SERIES={path} is compressed by {what}: unpack it first')

@@ -125,7 +125,7 @@ def _list(path: Path) -> Iterator[str]:
 
 
 def _mirror(origin: Source, into: Path) -> str:
-	"""Brings a copy of a user's tree up to date; returns its generation."""
+	"""Brings a copy of a user's tree up to date; returns a hash of what is in it."""
 	wanted = Manifest(into, origin=str(origin.path))
 	behind_link: Dict[str, bool] = {}
 	for name in _list(origin.path):
@@ -136,19 +136,20 @@ def _mirror(origin: Source, into: Path) -> str:
 		# Git may know files of a directory that is a link by now.
 		if seen and not behind_link[parent]:
 			wanted.files[name] = seen
-	return mirror.update(into, Manifest.load(into.with_name('mirror.json')), wanted,
+	generation = mirror.update(into, Manifest.load(into.with_name('mirror.json')), wanted,
 		lambda name: f'{origin.path}/{name}', fresh=False, link=lambda _: False,
 		label=f'copying {origin.name}')
+	return mirror.content(into, generation, wanted.files)
 
 
-def _populate(into: Path, origin: Path, generation: str, stage: Path, removed: Set[str]) -> str:
+def _populate(into: Path, origin: Path, state: str, stage: Path, removed: Set[str]) -> str:
 	"""Makes @into what @origin is, with the files in @stage in place of
 	@origin's and those in @removed gone; returns the tree's generation."""
 	known = Manifest.load(into.with_name('tree.json'))
 	if not known.known:
 		# What was built from the tree that is gone cannot be trusted.
 		cache.discard(into.with_name('build'))
-	wanted = Manifest(into, origin=f'{origin} {generation}', removed=removed)
+	wanted = Manifest(into, origin=f'{origin} {state}', removed=removed)
 	produced = {n: stage / n for n in staged(stage)}
 	for name, path in produced.items():
 		content = os.fsencode(os.readlink(path)) if path.is_symlink() else path.read_bytes()

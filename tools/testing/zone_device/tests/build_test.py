@@ -25,11 +25,11 @@ class Warnings(Case):
 			(self.build / 'mm').mkdir(exist_ok=True)
 			(self.build / 'mm' / name).touch()
 
-	def after(self, *lines: str) -> List[str]:
+	def after(self, *lines: str, some: bool = False) -> List[str]:
 		"""All that is known after one more build, which said @lines."""
 		log = self.build / 'build.log'
 		log.write_text('\n'.join(lines) + '\n')
-		build._remember_warnings(log, self.build)
+		build.remember_warnings(log, self.build, some)
 		return build.all_warnings(self.tree, TARGETS['uml'])
 
 	def test_each_object_has_its_own(self) -> None:
@@ -48,6 +48,25 @@ class Warnings(Case):
 	def test_objtool(self) -> None:
 		self.assertEqual(self.after('  CC      mm/b.o', 'mm/b.o: warning: objtool: f+0x1: unreachable'),
 			['../build/x/mm/b.o: objtool: f+0x1: unreachable'])
+
+	def test_modpost_and_kconfig(self) -> None:
+		for name in ('vmlinux.symvers', 'include/config/auto.conf'):
+			(self.build / name).parent.mkdir(parents=True, exist_ok=True)
+			(self.build / name).touch()
+		(self.tree.src / 'mm/Kconfig').touch()
+		said = ('  SYNC    include/config/auto.conf', 'mm/Kconfig:9:warning: odd', 'WARNING: unmet direct dependencies detected for X',
+			'  MODPOST vmlinux.symvers', 'WARNING: modpost: vmlinux: section mismatch in reference: f+0x1 (section: .text) -> g')
+		known = ['Kconfig: unmet direct dependencies detected for X', 'mm/Kconfig: odd',
+			'modpost: vmlinux: section mismatch in reference: f (section: .text) -> g']
+		self.assertEqual(self.after(*said), known)
+		# Said of the same place, further down; and by a build that has no reason to say it.
+		self.assertEqual(self.after(*said[3:]), known)
+		self.assertEqual(self.after('  CC      mm/b.o'), known)
+
+	def test_sparse_compiles_too(self) -> None:
+		self.after('  SYNC    x', '  CC      mm/b.o', 'ld: warning: odd')
+		said = self.after('  CC      mm/a.o', UNUSED.format(5), '  CHECK   ../../src/mm/a.c', UNUSED.format(7), some=True)
+		self.assertEqual(said, ['../build/x/ld: odd', f'mm/a.c: {TEXT}'])
 
 	def test_those_of_files_that_matter(self) -> None:
 		log = self.build / 'log'

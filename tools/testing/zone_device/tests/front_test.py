@@ -20,7 +20,7 @@ import judge
 from checks import Check
 from guest.target import MAIN, Target
 from host import files, locks, packages
-from host.messages import Error
+from host.messages import Error, Unbuilt
 from kernel.tree import Tree
 from outcome import Outcome
 
@@ -219,7 +219,7 @@ class Vanished(Case):
 		with contextlib.redirect_stderr(io.StringIO()):
 			outcome, = judge.run([judge.Job(Vanishes(), MAIN, self.plan())])
 		self.assertEqual((outcome.status, outcome.problem), ('FAILED', 'no such file or directory'))
-		self.assertFalse(outcome.broken)
+		self.assertTrue(outcome.broken)
 
 	def test_a_check_that_a_full_disk_ends(self) -> None:
 		"""Whatever it says itself, it says nothing of the kernel, and is not kept."""
@@ -228,7 +228,7 @@ class Vanished(Case):
 
 			def run(self, tree: Tree, target: Target) -> Outcome:
 				if self.probes:
-					raise Error('no configuration')
+					raise Unbuilt('no configuration')
 				return Outcome(self.name, target.name, problem='the kernel printed no test results')
 
 		class Raises(Ends):

@@ -2,9 +2,11 @@
 """make gate: what a cell says, which commit is the first bad one, and the forms
 that the table has."""
 
+import base64
 import io
 import json
 import os
+import quopri
 import unittest
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
@@ -20,7 +22,7 @@ from gate import cells, forms, gate
 from gate.cells import Commit, FIXED, INHERITED, NEW, OK, SAME, SKIP, UNKNOWN
 from host.messages import Error
 from kernel import commits, series
-from outcome import Outcome
+from outcome import ERROR, Outcome
 
 WARNING = 'mm/mm_init.c: unused variable [-Wunused-variable]'
 PROMISES = [Seen('resched', 3, 3, 'sections'), Seen('template', 9, 9, 'pages')]
@@ -121,12 +123,64 @@ class Cells(unittest.TestCase):
 		rows = cells.cells([commit(0, kunit=never), commit(1, kunit=never)], 'streaming')
 		self.assertEqual((rows[1]['promises'].says, rows[1]['promises'].words), (NEW, ['template is not kept at the end']))
 		self.assertEqual(column('promises', [commit(0, kunit=never), commit(1, kunit=never)])[0], OK)
+		# What SERIES_UPTO= leaves out may keep it.
+		never.partial = True
+		self.assertEqual(column('promises', [commit(0, kunit=never), commit(1, kunit=never)]), [OK, OK])
+
+	def test_a_promise_of_which_nothing_is_seen_any_more(self) -> None:
+		less = Outcome('kunit', 'x86_64', passed=1, contract='streaming', seen=PROMISES[:1])
+		rows = cells.cells([commit(0), commit(1, kunit=less), commit(2, kunit=less)], 'streaming')
+		self.assertEqual([r['promises'].says for r in rows], [OK, UNKNOWN, UNKNOWN])
+		self.assertEqual(rows[1]['promises'].words, ['template was kept before, and nothing is seen of it now'])
+
+	def test_by_no_contract_that_is_known(self) -> None:
+		odd = Outcome('kunit', 'x86_64', passed=1, contract='unknown', seen=PROMISES, doubtful=True, unknown='of no revision')
+		rows = cells.cells([commit(n, kunit=odd) for n in range(3)], 'unknown')
+		self.assertEqual([r['promises'].says for r in rows], [SKIP, SKIP, UNKNOWN])
+		self.assertEqual((rows[2]['promises'].words, rows[2]['mm'].says), (['of no revision'], OK))
+
+	def test_what_could_not_be_carried_out_is_no_finding(self) -> None:
+		for check in ('build', 'sparse', 'checkpatch', 'kunit', 'order', 'counts'):
+			out = Outcome(check, 'x86_64', problem='no network', broken=True)
+			rows = cells.cells([commit(0), commit(1, **{check: out}), commit(2)], 'streaming')
+			says = [cell.says for row in rows for cell in row.values()]
+			self.assertNotIn(NEW, says, check)
+			self.assertNotIn(INHERITED, says, check)
+			columns = {'kunit': ['lib', 'mm', 'promises'], 'counts': ['cost']}.get(check, [check])
+			self.assertEqual({rows[1][c].says for c in columns}, {UNKNOWN}, check)
+
+	def test_tests_that_were_all_skipped(self) -> None:
+		def ran(**status: str) -> Outcome:
+			return Outcome('kunit', 'x86_64', passed=1, seen=PROMISES, contract='streaming',
+				cases=[(f'{suite}.{n}', s) for suite, s in status.items() for n in range(3)])
+		rows = cells.cells([commit(0, kunit=ran(memcpy_x='PASS', zone_x='PASS')), commit(1, kunit=ran(memcpy_x='SKIP', zone_x='PASS')),
+			commit(2, kunit=ran(memcpy_x='PASS', zone_x='PASS'))], 'streaming')
+		self.assertEqual([r['lib'].says for r in rows], [OK, SKIP, OK])
+		self.assertEqual(rows[1]['lib'].words, ['each of its tests was skipped'])
+
+	def test_fewer_tests_that_pass(self) -> None:
+		def ran(passed: int) -> Outcome:
+			return Outcome('kunit', 'x86_64', passed=1, seen=PROMISES, contract='streaming',
+				cases=[(f'zone_x.{n}', 'PASS' if n < passed else 'SKIP') for n in range(9)])
+		rows = cells.cells([commit(0, kunit=ran(4)), commit(1, kunit=ran(7)), commit(2, kunit=ran(2))], 'streaming')
+		self.assertEqual([(r['mm'].says, r['mm'].note) for r in rows], [(OK, ''), (OK, ''), (OK, '2 tests passed, 7 before')])
 
 	def test_small_costs_are_seen(self) -> None:
 		for change in ({'instructions': 13.0}, {'bytes_stored': 8.0}, {'bytes_stored_non-temporally': 72.0}, {'fences': 1.0}):
 			made = [commit(0, counts=costing()), commit(1, counts=costing(**change)), commit(2, counts=costing(**change)),
 				commit(3, counts=costing())]
 			self.assertEqual(column('cost', made), [OK, NEW, INHERITED, FIXED], change)
+
+	def test_a_little_more_each_time(self) -> None:
+		made = [commit(n, counts=costing(instructions=12 + 0.4 * n)) for n in range(5)]
+		rows = cells.cells(made, 'streaming')
+		self.assertEqual([r['cost'].says for r in rows], [OK, OK, NEW, INHERITED, INHERITED])
+		self.assertEqual((rows[2]['cost'].words, rows[4]['cost'].note),
+			(['PRIVATE, order 0: 12.80 instructions, and 12.00 before'], '+1.6 since the base'))
+		# That one thing is worse does not hide another.
+		made[4] = commit(4, counts=costing(instructions=13.6, bytes_stored=4.0))
+		made.append(commit(5, counts=costing(instructions=13.6, bytes_stored=8.0)))
+		self.assertEqual(column('cost', made), [OK, OK, NEW, INHERITED, INHERITED, NEW])
 
 	def test_wrong_struct_pages_are_no_measure(self) -> None:
 		wrong = failing('zone_device_init.zd_model_test')
@@ -140,7 +194,7 @@ class Cells(unittest.TestCase):
 	def test_what_cannot_be_judged_is_said(self) -> None:
 		made = [commit(0), commit(1, order=Outcome('order', 'x86_64', unknown='no debug info'))]
 		rows = cells.cells(made, 'streaming')
-		self.assertEqual((rows[1]['order'].says, rows[1]['order'].words), (UNKNOWN, ['no debug info']))
+		self.assertEqual((rows[1]['order'].says, rows[1]['order'].words), (UNKNOWN, ['x86_64: no debug info']))
 
 	def test_the_same_image(self) -> None:
 		made = [commit(0), commit(1)]
@@ -162,6 +216,27 @@ class Forms(unittest.TestCase):
 		self.assertLessEqual(max(map(len, lines)), 72, max(lines, key=len))
 		self.assertEqual(lines[0], 'linux-7.3, 4 commits, contract streaming')
 		self.assertIn('2/4 "mm: change 2" is the first bad one', lines[-2])
+
+	def test_the_last_line_names_the_field(self) -> None:
+		of_page = failing('zone_device_init.zd_model_test')
+		of_page.failures = [(n, ['pfn 0x1 (page 1 of 4, order 0): _mapcount at offset 48: expected 0x0']) for n, _ in of_page.failures]
+		made = [commit(0), commit(1, kunit=of_page)]
+		made[1].subject = 'mm: a subject that says very much'
+		self.assertEqual(forms.Gate([], made, cells.cells(made, 'streaming')).conclusion(), '1/1 "mm: a subject that says very much" '
+			'is the first bad one: mm: x86_64: zone_device_init.zd_model_test, _mapcount')
+		self.assertTrue(forms.Gate([], made, cells.cells(made, 'streaming')).conclusion(72).startswith('1/1 "mm: a subject that ..." is'))
+
+	def test_each_cell_that_is_not_ok_has_its_words(self) -> None:
+		unbuilt = Outcome('build', 'x86_64', problem='the kernel does not build (log: /a/b)', facts={ERROR: 'x.c:5: error: no'})
+		made = [commit(0), commit(1, build=unbuilt), commit(2), commit(3, kunit=failing('zone_a.b')), commit(4, kunit=failing('zone_a.b'))]
+		rows = cells.cells(made, 'streaming')
+		for row in rows:
+			for cell in row.values():
+				cell.command = 'make it'
+		said = '\n'.join(forms.text(forms.Gate(['j'], made, rows)))
+		for words in ('1/4 build: new\n  x86_64: the kernel does not build\n    x.c:5: error: no\n  again: make it\n',
+				'2/4 build: fixed\n  x86_64: the kernel does not build\n', '4/4 mm: inherited\n  x86_64: zone_a.b\n  again: make it\n'):
+			self.assertIn(words, said)
 
 	def test_markdown(self) -> None:
 		self.assertIn('| 2 | mm: change 2 | ok | ok | ok | ok | **new** | ok | ok | **new** |', forms.markdown(self.gate))
@@ -233,18 +308,31 @@ class Command(Case):
 		# The tip is judged by all promises, the commits before it by those kept so far.
 		self.assertIn('2 kunit', self.order)
 
-	def test_what_does_not_apply_is_said_at_once(self) -> None:
-		status, _ = self.asked({}, KDIR=str(self.kernel()), SERIES=str(self.series(patch_text(5, 'a'), patch_text(5, 'b'))))
-		self.assertEqual((status, self.order), (2, []))
+	def test_one_that_could_not_be_built(self) -> None:
+		full = Outcome('build', 'x86_64', problem='no space left on device', broken=True)
+		status, _ = self.asked({2: {'build': full}}, KDIR=str(self.kernel()), SERIES=str(self.two()))
+		self.assertEqual(status, 2)
+
+	def test_a_promise_is_asked_for_by_who_saw_it_broken(self) -> None:
+		lost = Outcome('order', 'x86_64', failed=1, seen=[Seen('drained_at_return', 0, 9, 'calls')], command='make order')
+		kept = Outcome('order', 'x86_64', passed=1, seen=[Seen('drained_at_return', 9, 9, 'calls')])
+		made = [commit(0, order=kept), commit(1, order=lost)]
+		rows = cells.cells(made, 'streaming')
+		gate._commands(made, rows)
+		self.assertEqual((rows[1]['promises'].says, rows[1]['promises'].command), (NEW, 'make order'))
 
 	def test_b4_knows_a_patch_by_its_diff(self) -> None:
 		where = self.two()
 		self.asked({}, KDIR=str(self.kernel()), SERIES=str(where))
 		text = (where / '0001-change.patch').read_bytes().replace(b'Subject: ', b'Subject: [PATCH v2] amended: ')
-		out = io.StringIO()
-		with mock.patch('sys.stdin', mock.Mock(buffer=io.BytesIO(text))), mock.patch('sys.stdout', out):
-			self.assertEqual(gate.b4(options.parse()), 0)
-		self.assertIn(('zone_device-mm', 'pass'), [(s['tool'], s['status']) for s in json.loads(out.getvalue())])
+		head, _, body = text.partition(b'\n\n')
+		quoted = head + b'\nContent-Transfer-Encoding: quoted-printable\n\n' + quopri.encodestring(body)
+		coded = head + b'\nContent-Transfer-Encoding: base64\n\n' + base64.encodebytes(body)
+		for mail in (text, quoted, coded):
+			out = io.StringIO()
+			with mock.patch('sys.stdin', mock.Mock(buffer=io.BytesIO(mail))), mock.patch('sys.stdout', out):
+				self.assertEqual(gate.b4(options.parse()), 0)
+			self.assertIn(('zone_device-mm', 'pass'), [(s['tool'], s['status']) for s in json.loads(out.getvalue())])
 
 
 class Interrupted(Front):

@@ -11,13 +11,13 @@ import sys
 import time
 import unittest
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Dict, List, Tuple
 
-from helper import contents, DATA, REPO, Repository, TOOLS
+from helper import contents, DATA, patch_text, REPO, Repository, TOOLS
 
 GATE = [sys.executable, '-B', str(TOOLS), 'gate']
 # As the docs have it, but for where this project lies.
-FOR_BISECT = re.findall(r"git bisect run sh -c '(.*)'", (TOOLS / 'docs/gate.rst').read_text())[0].replace(
+FOR_BISECT = re.findall(r"git bisect run sh -c '([^']*)'", (TOOLS / 'docs/gate.rst').read_text())[0].replace(
 	'python3 ~/zone-device/tools/testing/zone_device gate', ' '.join(GATE))
 # What a CI system or this machine has for all, and a test does not do.
 NOT_HERE = ('apt-get',)
@@ -48,15 +48,18 @@ class Bisect(Played):
 	def test_it_finds_the_first_bad_one(self) -> None:
 		for broken in (None, 3):
 			self.git('reset', '-q', '--hard', 'v7.3')
-			lines = ['one', 'two', 'wrong', 'four', 'five', 'six']
+			# A promise that is not kept before the fifth is no fault of the others'.
+			lines = ['one', 'two', 'wrong', 'four', 'uses the copy', 'six']
 			if broken:
 				lines[broken - 1] = 'wrong, and does not compile'
 				lines[broken] = 'compiles again'
+			self.git('commit', '-q', '--allow-empty', '-m', 'a cover letter')
 			made = self.edits(*lines)
-			self.git('bisect', 'start', 'HEAD', 'v7.3')
-			os.environ.update(KDIR='.', RANGE='v7.3..HEAD')
+			self.git('branch', '-f', 'topic')
+			self.git('bisect', 'start', 'topic', 'v7.3')
+			os.environ.update(KDIR='.', RANGE='v7.3..topic', CONTRACT='streaming')
 			said = self.git('bisect', 'run', 'sh', '-c', FOR_BISECT, check=False)
-			for name in ('KDIR', 'RANGE'):
+			for name in ('KDIR', 'RANGE', 'CONTRACT'):
 				os.environ.pop(name)
 			self.git('bisect', 'reset')
 			if broken == 3:
@@ -66,12 +69,72 @@ class Bisect(Played):
 				self.assertIn(f'{made[2]} is the first bad commit', said)
 
 
+class Table(Played):
+	"""What the whole of it says of a range that is committed."""
+
+	def table(self, **variables: Any) -> List[List[str]]:
+		return [l.split()[1:] for l in self.gate(**variables).stdout.splitlines() if re.match(r'(base|\d/\d)( +[\w?]+){8}$', l)]
+
+	def test_broken_in_4_and_repaired_in_6(self) -> None:
+		self.edits('one', 'two', 'three', 'wrong', 'five', 'right again', 'seven')
+		done = self.gate()
+		self.assertEqual([row[4] for row in self.table()], ['ok', 'ok', 'ok', 'ok', 'new', 'inherited', 'fixed', 'ok'])
+		self.assertNotEqual(done.returncode, 0)
+		self.assertIn('4/7 "change 7" is the first bad one: mm: uml: zone_device_init.zd_model_test', ' '.join(done.stdout.split()))
+
+	def test_what_touches_nothing_under_test(self) -> None:
+		self.edits('one')
+		(self.kdir / 'Documentation').mkdir()
+		(self.kdir / 'Documentation/x').write_text('text\n')
+		self.git('add', '-A')
+		self.git('commit', '-qm', 'docs')
+		self.edit(15)
+		rows = self.table()
+		self.assertEqual(rows[2], ['ok'] * 3 + ['same'] * 5)
+		self.assertEqual([rows[n] for n in (1, 3)], [['ok'] * 8] * 2)
+
+	def test_what_is_not_committed_does_not_matter(self) -> None:
+		self.edits('one', 'two')
+		clean = self.table()
+		(self.kdir / 'mm/mm_init.c').write_text('wrong\n')
+		(self.kdir / 'new').write_text('does not compile\n')
+		before = contents(self.kdir)
+		self.assertEqual(self.table(FRESH=1)[:2], clean[:2])
+		self.assertEqual(contents(self.kdir), before)
+
+	def test_what_is_no_question_is_no_verdict(self) -> None:
+		self.edits('one')
+		self.git('branch', 'before')
+		self.git('checkout', '-qb', 'side', 'v7.3')
+		self.edit(25)
+		self.git('merge', '-q', '--no-edit', '-')
+		self.git('commit', '-q', '--allow-empty', '-m', 'nothing')
+		asked: List[Tuple[Dict[str, object], str]] = [({'RANGE': 'v7.3..side'}, 'has a merge in it'), ({'RANGE': 'HEAD..HEAD'}, 'is empty'),
+			({'RANGE': 'side^..side'}, 'no commit in it changes a file'), ({'KDIR': self.dir / 'nowhere'}, 'no such file or directory'),
+			({'TARGETS': 'vax'}, 'no such target'), ({'MERGE': self.dir / 'none', 'RANGE': 'v7.3..before'}, 'results are missing'),
+			({'RANGE': '', 'SERIES': self.series(patch_text(15, 'a'), patch_text(15, 'b'))}, 'patch 0002-change.patch does not apply')]
+		for variables, words in asked:
+			done = subprocess.run(GATE, env={**os.environ, 'KDIR': str(self.kdir), **{n: str(v) for n, v in variables.items()}},
+				check=False, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+			self.assertOneSentence(done, words)
+			self.assertEqual(done.returncode, 2, words)
+
+
 class Interrupted(Played):
 	def test_it_goes_on_where_it_was(self) -> None:
 		self.edits('one', 'wrong')
+		for phase in ('build uml (0/2)', 'checkpatch x86_64 (1/2)', 'sparse x86_64 (1/2)', 'kunit uml (1/2)', 'order x86_64 (2/2)',
+				'counts x86_64 (2/2)'):
+			self.interrupt(phase)
+		out = self.gate().stdout
+		self.assertIn('order x86_64 (2/2): ok, known since', out)
+		self.assertNotIn('counts x86_64 (2/2): ok, known since', out)
+		self.assertIn('2/2 "change 5" is the first bad one', ' '.join(out.split()))
+
+	def interrupt(self, phase: str) -> None:
 		reached = self.dir / 'reached'
-		env = {**os.environ, 'KDIR': str(self.kdir), 'RANGE': 'v7.3..HEAD', 'PLAYED_SLOW': 'kunit uml (1/2)',
-			'PLAYED_REACHED': str(reached)}
+		reached.unlink(missing_ok=True)
+		env = {**os.environ, 'KDIR': str(self.kdir), 'RANGE': 'v7.3..HEAD', 'PLAYED_SLOW': phase, 'PLAYED_REACHED': str(reached)}
 		proc = subprocess.Popen(GATE, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
 			stderr=subprocess.STDOUT)
 		self.addCleanup(proc.kill)
@@ -80,9 +143,6 @@ class Interrupted(Played):
 		out, _ = proc.communicate(timeout=60)
 		self.assertEqual((proc.returncode, out.splitlines()[-1]),
 			(130, 'zone_device: interrupted; the next run takes up from here'))
-		out = self.gate().stdout
-		self.assertIn('sparse x86_64 (1/2): ok, known since', out)
-		self.assertNotIn('kunit uml (1/2): ok, known since', out)
 
 
 class Jobs(Played):
@@ -122,6 +182,10 @@ class Jobs(Played):
 		self.assertEqual(*table)
 		self.assertEqual([row.split()[5] for row in table[0]], ['ok', 'ok', 'new', 'inherited'])
 		self.assertEqual((merged.returncode, self.jobs()), (alone.returncode, []))
+		# Asked for once more, all of it is.
+		os.environ['FRESH'] = '1'
+		again = self.jobs()
+		self.assertEqual((len(again), [l for l in again if ' FRESH=1 ' not in l]), (23, []))
 
 	@staticmethod
 	def table(out: str) -> List[str]:
@@ -157,8 +221,9 @@ class Jobs(Played):
 		def done(**env: str) -> 'subprocess.CompletedProcess[str]':
 			return subprocess.run(line, shell=True, check=False, text=True, env={**os.environ, **env},
 				stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-		self.assertOneSentence(done(PLAYED_BROKEN=line.rpartition(' # ')[2]), 'no space left on device')
-		self.assertEqual(list(self.results.glob('*')), [])
+		for why in ('no space left on device', 'no network'):
+			self.assertOneSentence(done(PLAYED_BROKEN=line.rpartition(' # ')[2], PLAYED_WHY=why), why)
+			self.assertEqual(list(self.results.glob('*')), [])
 		self.assertEqual(done().returncode, 0)
 		self.assertEqual(len(list(self.results.glob('*.json'))), 1)
 

@@ -12,6 +12,7 @@ from unittest import mock
 
 from helper import Case, MM_INIT, patch_text, snapshot
 
+from host import cache
 from host.messages import Error
 from kernel import mirror, overlay, source, tree
 
@@ -87,6 +88,23 @@ class Prepare(Case):
 		after = dates(second.src)
 		self.assertEqual({n for n in after if after[n] != before.get(n)}, {'scripts/tool'})
 		self.assertNotEqual(second.generation, first.generation)
+
+	def test_a_digest_is_of_the_contents(self) -> None:
+		kdir = self.kernel()
+		os.environ['KDIR'] = str(kdir)
+		tool = kdir / 'scripts/tool'
+		text, first = tool.read_text(), tree.digest(self.plan())
+		os.utime(tool, (1, 1))
+		self.assertEqual(tree.digest(self.plan()), first)
+		for changed in ('another\n', text):
+			tool.write_text(changed)
+			self.assertEqual(tree.digest(self.plan()) == first, changed == text)
+		tool.chmod(0o644)
+		self.assertNotEqual(tree.digest(self.plan()), first)
+		tool.chmod(0o755)
+		# Another machine, where nothing is known of it.
+		cache.set_directory(self.dir / 'other-cache')
+		self.assertEqual(tree.digest(self.plan()), first)
 
 	def test_an_older_file_gets_a_new_date(self) -> None:
 		"""make compares dates only: a file that came from a backup must be
