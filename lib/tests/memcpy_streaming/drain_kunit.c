@@ -17,6 +17,27 @@
 #include "copy_check.h"
 #include "fence_order.h"
 
+/*
+ * Whether copies stream here: that is found out by making one. Where nobody can
+ * observe it, what the tree says.
+ */
+static bool streams_here(struct kunit *test)
+{
+	void *const fns[] = { copy_by_stream };
+	u8 from[64] __aligned(64) = {}, to[64] __aligned(64);
+	struct nt_witness *w;
+
+	if (nt_witness_lacks())
+		return STREAMS_HERE;
+	/* A copy may call, as memcpy_flushcache() does. */
+	w = nt_witness_start(test, fns, ARRAY_SIZE(fns), 2);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(w), "the witness cannot start: %pe", w);
+	nt_witness_range(w, to, to + sizeof(to));
+	copy_by_stream(to, from, sizeof(to));
+	nt_witness_stop(test, w);
+	return w->stores;
+}
+
 /* Whether the drain is nothing, as it is where copies do not stream. */
 static bool drain_is_nothing(void)
 {
@@ -31,20 +52,21 @@ static bool drain_is_nothing(void)
 static void drain_fences(struct kunit *test)
 {
 	size_t len = copy_drain_code_end - copy_drain_code_begin;
-	bool may_be_nothing = !STREAMS_HERE || nt_arch.ordered;
-	bool kept;
+	bool streams, kept;
 
 	zd_requires(test, LACKS_STREAM_COPY);
-	zd_requires(test, STREAMS_HERE ? nt_witness_lacks() : NULL);
-	kept = !LACKS_STREAM_DRAIN && ((may_be_nothing && drain_is_nothing()) ||
-	       (STREAMS_HERE && fence_order_drains(copy_drain_code_begin, len)));
+	streams = streams_here(test);
+	zd_requires(test, streams ? nt_witness_lacks() : NULL);
+	kept = !LACKS_STREAM_DRAIN &&
+	       (((!streams || nt_arch.ordered) && drain_is_nothing()) ||
+		(streams && fence_order_drains(copy_drain_code_begin, len)));
 	if (!kept && zd_promised(ZD_PROMISE_drain_fences))
 		kunit_err(test, "%s%s: the drain is %zu bytes: %*ph\n",
-			  LACKS_STREAM_DRAIN ?: STREAMS_HERE ? "expected one " : "expected nothing",
-			  STREAMS_HERE && !LACKS_STREAM_DRAIN ? nt_arch.fence : "", len,
+			  LACKS_STREAM_DRAIN ?: streams ? "expected one " : "expected nothing",
+			  streams && !LACKS_STREAM_DRAIN ? nt_arch.fence : "", len,
 			  (int)min(len, 16), copy_drain_code_begin);
 	zd_promise(test, ZD_PROMISE_drain_fences, kept, 1,
-		   !STREAMS_HERE ? "drains are nothing" :
+		   !streams ? "drains are nothing" :
 		   nt_arch.ordered ? "drains are one fence or nothing" : "drains are one fence");
 }
 
@@ -59,7 +81,7 @@ static void fallback_is_memcpy(struct kunit *test)
 	long plain = (const u8 *)copy_by_nothing - (const u8 *)copy_by_memcpy;
 
 	zd_requires(test, LACKS_STREAM_COPY);
-	zd_requires(test, STREAMS_HERE ? "copies do stream on this architecture" : NULL);
+	zd_requires(test, streams_here(test) ? "copies do stream on this architecture" : NULL);
 	zd_requires(test, copy <= 0 || plain <= 0 ?
 		    "this compiler does not keep functions in their order" : NULL);
 	if (copy > plain && zd_promised(ZD_PROMISE_fallback_is_memcpy))
@@ -249,7 +271,7 @@ static void message_passing(struct kunit *test)
 		KUNIT_FAIL(test, "message %lu: word %zu: expected 0x%llx, saw 0x%llx",
 			   box->bad_flag, box->bad_word,
 			   message_word(box->bad_flag, box->bad_word), box->bad_value);
-	kunit_info(test, "%lu messages; %s\n", box->seen, STREAMS_HERE ?
+	kunit_info(test, "%lu messages; %s\n", box->seen, streams_here(test) ?
 		   "an emulator, which executes stores in order, passes them without a drain, too" :
 		   "the copies are plain here, so that this shows nothing of a drain");
 }

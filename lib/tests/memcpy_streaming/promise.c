@@ -103,15 +103,23 @@ static const struct {
 		"where nothing streams a copy is no more code than memcpy()" },
 };
 
-static unsigned int zd_contract_makes(void)
+/* Which of zd_contracts[] it is, or how many there are if it is none of them. */
+static unsigned int zd_contract(void)
 {
-	int i;
+	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(zd_contracts); i++) {
 		if (!strcmp(zd_contracts[i].name, contract))
-			return zd_contracts[i].makes;
+			break;
 	}
-	return 0;
+	return i;
+}
+
+static unsigned int zd_contract_makes(void)
+{
+	unsigned int i = zd_contract();
+
+	return i < ARRAY_SIZE(zd_contracts) ? zd_contracts[i].makes : 0;
 }
 
 /** zd_promised() - whether the contract that is judged by has @promise */
@@ -138,6 +146,8 @@ void zd_promise(struct kunit *test, enum zd_promise promise, u64 kept, u64 of, c
 	const char *name = zd_promises[promise].name;
 	const bool made = zd_promised(promise);
 
+	if (zd_contract() == ARRAY_SIZE(zd_contracts))
+		KUNIT_FAIL(test, "zone_device.contract=%s is no contract that is known", contract);
 	if (of)
 		kunit_info(test, "promise %s: %llu of %llu %s\n", name, kept, of, what);
 	if (made && (!partial || !of)) {

@@ -153,6 +153,12 @@ void zd_listen_no_more(void)
 	unregister_trace_page_ref_set(zd_ref_event, NULL);
 	tracepoint_synchronize_unregister();
 }
+
+/** zd_is_listened_to() - whether anybody is one now */
+bool zd_is_listened_to(void)
+{
+	return trace_page_ref_set_enabled();
+}
 #else
 bool zd_listen(void)
 {
@@ -161,6 +167,11 @@ bool zd_listen(void)
 
 void zd_listen_no_more(void)
 {
+}
+
+bool zd_is_listened_to(void)
+{
+	return false;
 }
 #endif
 

@@ -132,6 +132,33 @@ static void zd_altmap_whole_test(struct kunit *test)
 	zd_expect_guards(test, &nothing, ZD_POISON_A);
 }
 
+/*
+ * Test case: as little as can be mapped, with its struct pages on itself, is
+ * initialized. No pageblock starts among its pages, behind the altmap's; so what
+ * sets up pageblocks does nothing, and orders nothing by the way.
+ */
+static void zd_subsection_test(struct kunit *test)
+{
+	const struct zd_range_args args = {
+		.type = MEMORY_DEVICE_COHERENT,
+		.nr_pages = PAGES_PER_SUBSECTION,
+		.memory = ZD_REAL_MEMORY,
+		.altmap_pages = PFN_UP(PAGES_PER_SUBSECTION * sizeof(struct page)),
+	};
+	struct zd_call call;
+
+	/* Others want a huge page for them, which an altmap of this size has not. */
+	zd_requires(test, IS_ENABLED(CONFIG_X86_64) || IS_ENABLED(CONFIG_ARM64) ? NULL :
+		    "struct pages of a part of a section are not mapped by base pages here");
+	zd_requires(test, is_power_of_2(sizeof(struct page)) ? NULL :
+		    "two sections share a page of struct pages of this size");
+	call = zd_call_for(zd_map(test, &args), 0);
+	zd_expect_model(test, &call);
+	zd_poison(&call, ZD_POISON_A);
+	zd_init(&call);
+	zd_expect_model(test, &call);
+}
+
 static void zd_mark_pageblocks(const struct zd_call *whole)
 {
 	unsigned long pfn;
@@ -304,6 +331,7 @@ static struct kunit_case zd_test_cases[] = {
 	KUNIT_CASE_PARAM(zd_part_test, zd_next_part),
 	KUNIT_CASE(zd_one_compound_test),
 	KUNIT_CASE(zd_altmap_whole_test),
+	KUNIT_CASE(zd_subsection_test),
 	KUNIT_CASE(zd_pageblock_test),
 	KUNIT_CASE(zd_ranges_test),
 	KUNIT_CASE(zd_node_test),

@@ -108,6 +108,10 @@ def on_series(mutant: Mutant, origin: source.Source) -> tree.Plan:
 	return tree.plan(origin, series=mutant.series, extra=[mutant.path], slot=slot)
 
 
+def not_alone(mutant: Mutant, broken: Sequence[str]) -> str:
+	return f'; BREAKS {", ".join(broken) or "no promise"}, NOT {mutant.breaks} ALONE'
+
+
 class KunitMutant(Check):
 	"""The suites on a mutant: the test that it names must fail."""
 
@@ -138,7 +142,7 @@ class KunitMutant(Check):
 		"""What is wrong with the promise that it is said to break, if anything."""
 		broken = contracts.broken(found.contract, found.seen)
 		if broken != [self.mutant.breaks]:
-			return f'; BREAKS {", ".join(broken) or "no promise"}, NOT {self.mutant.breaks} ALONE'
+			return not_alone(self.mutant, broken)
 		without = boot.boot(dataclasses.replace(tree, contract=contracts.BASE), target, timeout=120)
 		if not without.ok:
 			return f'; FAILS WITHOUT THE PROMISE: {", ".join(n for n, _ in without.failures) or without.problem}'

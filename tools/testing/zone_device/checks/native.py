@@ -79,9 +79,12 @@ def _preface_memcpy(features: str) -> str:
 
 def variants(tested: Tree) -> List[Variant]:
 	"""The reference first: the text of the unpatched tree, where one is known."""
+	unpatched = tested.base or tested
+	if unpatched.features:
+		return []
+	found = [Variant('fields', unpatched)]
 	if not tested.base:
-		return [] if tested.features else [Variant('fields', tested)]
-	found = [Variant('fields', tested.base)]
+		return found
 	if COPY in tested.features:
 		found += [Variant('memcpy', tested, 'its copy bound to memcpy()', _preface_memcpy(tested.features)),
 			Variant('streaming', tested)]

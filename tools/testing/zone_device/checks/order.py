@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Sequence, Tuple
 
 import contract as contracts
 from checks import Check
-from checks.mutants import Mutant
+from checks.mutants import Mutant, not_alone
 from checks.order_result import details, drains, Result, summary
 from guest import boot, build, plugin
 from guest.plugin import Point, Settings, Watch
@@ -208,16 +208,29 @@ class OrderMutant(Check):
 		build.build(tree, target)
 		values = boot.boot(tree, target, filter='zone_device*')
 		expected = self.mutant.catchers('order')[0]
-		part = next((p for p in PARTS if expected in p.promises), PARTS[0])
-		result = watch(tree, target, plugin.load(tree, target), part)
-		seen = result.broken
+		# What is to break a promise alone is looked at wherever there are promises of struct pages.
+		parts = [p for p in PARTS if p.promises and not p.needs] if self.mutant.breaks else \
+			[next((p for p in PARTS if expected in p.promises), PARTS[0])]
+		kernel = plugin.load(tree, target)
+		results = [watch(tree, target, kernel, p) for p in parts]
+		seen = list(dict.fromkeys(r for result in results for r in result.broken))
+		problem = next((r.verdict.problem for r in results if r.verdict.problem), '')
 		others = [r for r in seen if r != expected]
 		noticed, meant = ('no' if values.ok else 'yes'), ('no' if 'kunit' in self.mutant.missed_by else 'yes')
 		what = f'{"caught" if expected in seen else "NOT CAUGHT"} by {expected}; ' \
-			f'also broken: {", ".join(others) or result.verdict.problem or "-"}; KUnit alone notices: {noticed}'
+			f'also broken: {", ".join(others) or problem or "-"}; KUnit alone notices: {noticed}'
 		if noticed != meant:
 			what += ', NOT AS EXPECTED'
 		if expected not in seen:
 			# What there was to be noticed.
-			what += f'; {summary(result)}; log: {result.verdict.log}'
-		return self.mutant.outcome(self.name, expected in seen and noticed == meant, what)
+			what += ''.join(f'; {summary(r)}; log: {r.verdict.log}' for r in results)
+		wrong = self._of_promises(tree.contract, results) if self.mutant.breaks and expected in seen else ''
+		return self.mutant.outcome(self.name, expected in seen and noticed == meant and not wrong, f'{what}{wrong}')
+
+	def _of_promises(self, contract: str, results: Sequence[Result]) -> str:
+		"""What is wrong with the promise that it is said to break, if anything."""
+		broken = contracts.broken(contract, [s for r in results for s in r.seen])
+		if broken != [self.mutant.breaks]:
+			return not_alone(self.mutant, broken)
+		without = [rule for r in results for rule in r.broken if rule not in r.promises]
+		return f'; FAILS WITHOUT THE PROMISE: {", ".join(without)}' if without else ''

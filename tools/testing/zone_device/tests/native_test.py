@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 from statistics import median
 from typing import Callable, List, Optional, Sequence
+from unittest import mock
 from xml.etree import ElementTree
 
 from helper import Case, DATA
@@ -86,6 +87,16 @@ class Commands(Case):
 			outcome = native.Native().run(prepared, native.TARGET)
 		self.assertEqual((outcome.status, outcome.skipped), ('skipped', 1))
 		self.assertIn('no series', outcome.skips[0][1])
+
+
+	def test_what_has_the_series_in_it_is_no_reference(self) -> None:
+		def of(features: str, base: Optional[tree.Tree] = None) -> tree.Tree:
+			return mock.Mock(features=features, base=base)
+		plain, done = of(''), of('-DZD_COPY=memcpy_nt')
+		self.assertEqual([v.tree for v in native.variants(plain)], [plain])
+		self.assertEqual([v.tree for v in native.variants(of('', plain))][:1], [plain])
+		for tested in (done, of('', done), of('-DZD_COPY=memcpy_nt', done)):
+			self.assertEqual(native.variants(tested), [])
 
 
 class Program(Case):

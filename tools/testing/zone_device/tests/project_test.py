@@ -9,7 +9,9 @@ from typing import Set
 from helper import REPO, TOOLS
 
 import commands
+import contract
 import options as given
+from checks import mutants
 from guest import target
 from host import cache, messages
 from kernel import overlay, series, source
@@ -50,6 +52,10 @@ class Project(unittest.TestCase):
 			self.assertEqual({p.name for p in patches}, {p.name for p in where.glob('*.patch')}, where)
 			for number, patch in enumerate(patches, 1):
 				self.assertIn(f'\nSubject: [PATCH {number}/{len(patches)}] '.encode(), patch.text, patch.name)
+
+	def test_each_promise_has_a_mutant_that_breaks_it_alone(self) -> None:
+		found = {m.breaks for m in map(mutants.parse, sorted(mutants.DIRECTORY.glob('*/*.patch')))}
+		self.assertEqual([p.name for p in contract.PROMISES if p.name not in found], [])
 
 	def test_all_that_is_kept_is_known_to_distclean(self) -> None:
 		"""And so is none of it written behind a link, which the same lists refuse."""
