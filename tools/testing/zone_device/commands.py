@@ -96,17 +96,22 @@ def _style(given: Options, wanted: Plan) -> List[Job]:
 	"""Of each of our series and the suites; of a port, of what it adds."""
 	main = MAIN.asked(given)
 	ports = sorted(source.PORTS.iterdir()) if wanted.patches and _ours(given) else []
-	return [*(Job(Checkpatch(), main, w, _again(f'checkpatch{again}', given), note)
-		for w, again, note in _each_of_ours(given, wanted)), *(Job(Checkpatch(last=True, port=True), main,
+	return [*(_of_ours(Checkpatch(), w, name, given) for w, name in _each_of_ours(given, wanted)), *(Job(Checkpatch(last=True, port=True), main,
 		tree.plan(wanted.origin, p), _again(f'checkpatch SERIES={p.name}', given), f'({p.name})') for p in ports)]
 
 
-def _each_of_ours(given: Options, wanted: Plan) -> List[Tuple[Plan, str, str]]:
-	"""The tree that is asked for and, where that is our series, those of the others
-	that come with the suites; what to add to the command, and what it is called."""
+def _each_of_ours(given: Options, wanted: Plan) -> List[Tuple[Plan, str]]:
+	"""The tree that is asked for, without a name, and, where that is our series, those of
+	the others that come with the suites."""
 	others = sorted(s for s in source.SERIES.iterdir() if s != source.OUR_SERIES) \
 		if wanted.patches and _ours(given) else []
-	return [(wanted, '', ''), *((tree.plan(wanted.origin, s), f' SERIES={s.name}', f'({s.name})') for s in others)]
+	return [(wanted, ''), *((tree.plan(wanted.origin, s), s.name) for s in others)]
+
+
+def _of_ours(check: Check, wanted: Plan, name: str, given: Options) -> Job:
+	"""Of a tree of _each_of_ours()."""
+	return Job(check, MAIN.asked(given), wanted, _again(check.name + (f' SERIES={name}' if name else ''), given),
+		f'({name})' if name else '')
 
 
 def order(given: Options) -> int:
@@ -114,20 +119,30 @@ def order(given: Options) -> int:
 
 
 def cost_(given: Options) -> int:
-	return _instrument(Cost(_ours(given)), given)
+	return _instrument(Cost(_one_of_ours(given)), given)
 
 
 def cost_budget(given: Options) -> int:
-	main = MAIN.asked(given)
+	main, series = MAIN.asked(given), _one_of_ours(given)
+	if not series:
+		raise Error('a budget is of the whole of a series that comes with the suites')
 	packages.ensure(target.needs([main]))
 	with tree.alone(replace(request.plan(given), probes=True)) as prepared:
-		cost.budget(prepared, main)
+		cost.write_budget(prepared, main, series)
 	return 0
 
 
 def _ours(given: Options) -> bool:
 	"""Whether it is the whole of our series that is looked at."""
 	return not given.series and not given.range and given.series_upto is None
+
+
+def _one_of_ours(given: Options) -> str:
+	"""Which one of the series that come with the suites, if it is the whole of that."""
+	if _ours(given):
+		return source.OUR_SERIES.name
+	names = [name for name, where in source.ours().items() if str(where) == given.series]
+	return names[0] if names and not given.range and given.series_upto is None else ''
 
 
 def _mutants(kind: str, given: Options, origin: source.Source, names: Sequence[str] = ('*',)) -> List[Job]:
@@ -166,9 +181,9 @@ def check(given: Options) -> int:
 	jobs = [job(Tools()), job(Types()), *_style(given, wanted), *_suites(given, wanted, targets), job(Guests())]
 	if wanted.patches:
 		jobs.append(Job(Kunit(), main, base, 'make kunit SERIES=none', '(no series)'))
-	jobs += [job(Sparse(), 'sparse'), job(Order(), 'order'), job(Cost(_ours(given)), 'cost'), job(Native())]
-	for other, again, note in _each_of_ours(given, wanted)[1:]:
-		jobs += [Job(check, main, other, _again(f'{check.name}{again}', given), note) for check in (Kunit(), Order())]
+	jobs += [job(Sparse(), 'sparse'), job(Order(), 'order'), job(Cost(_one_of_ours(given)), 'cost'), job(Native())]
+	for other, name in _each_of_ours(given, wanted)[1:]:
+		jobs += [_of_ours(check, other, name, given) for check in (Kunit(), Order(), Cost(name))]
 	# The mutants break our series, whatever the user's is.
 	if wanted.patches and _ours(given):
 		jobs += [*_posted(given, wanted, base), *_mutants('order', given, origin)]

@@ -23,7 +23,8 @@ from host.messages import Error, say
 from kernel.tree import Tree
 from outcome import Outcome
 
-BUDGETS = REPO / 'tools/testing/zone_device/probes/cost_budget.json'
+# What each of our series may cost.
+BUDGETS = REPO / 'tools/testing/zone_device/budgets'
 # A budget may be exceeded by so much.
 SLACK = 1.02
 
@@ -174,12 +175,12 @@ class Cost(Check):
 	probes = True
 	compares = True
 
-	def __init__(self, ours: bool = True) -> None:
-		"""@ours: it is the whole of our series, which the budgets are for."""
-		self.ours = ours
+	def __init__(self, series: str = '') -> None:
+		"""@series: one of ours, if it is the whole of that."""
+		self.series = series
 
 	def depends_on(self) -> List[object]:
-		return [self.ours]
+		return [self.series]
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		if plugin.lacks(target.arch):
@@ -189,15 +190,16 @@ class Cost(Check):
 		for table in tables:
 			outcome.figures.update({f'{table.name}: {function}(), {case}: {what}': cost.per_page(what)
 				for function, cases in table.costs.items() for case, cost in cases.items() for what in COUNTS})
-		if not self.ours or not tree.patches:
-			outcome.unknown = 'the budgets are for the whole of the series that comes with the suites'
+		budget = BUDGETS / f'{self.series}.json'
+		if not tree.patches or not budget.is_file():
+			outcome.unknown = 'the budgets are for the whole of a series that comes with the suites'
 			return outcome
-		over, reason = over_budget(tables[-1], json.loads(BUDGETS.read_text()))
+		over, reason = over_budget(tables[-1], json.loads(budget.read_text()))
 		outcome.unknown = reason or ''
 		outcome.failures = [('over budget', over)] if over else []
 		outcome.passed, outcome.failed = int(not over and not reason), int(bool(over))
 		if outcome.passed:
-			outcome.said.append(f'within {BUDGETS.relative_to(REPO)}')
+			outcome.said.append(f'within {budget.relative_to(REPO)}')
 		return outcome
 
 
@@ -219,8 +221,8 @@ def tables_of(tree: Tree, target: Target) -> List[Table]:
 	return [*tables, measure(tree, 'series' if tree.patches else 'tree', target)]
 
 
-def budget(tree: Tree, target: Target) -> None:
-	"""Makes what the series costs now its budget."""
-	table = measure(tree, 'series', target)
-	BUDGETS.write_text(json.dumps(as_json(table), indent='\t') + '\n')
-	say(f'wrote {BUDGETS.relative_to(REPO)}; look at the difference before it is kept')
+def write_budget(tree: Tree, target: Target, series: str) -> None:
+	"""Makes what one of our series costs now its budget."""
+	budget = BUDGETS / f'{series}.json'
+	budget.write_text(json.dumps(as_json(measure(tree, 'series', target)), indent='\t') + '\n')
+	say(f'wrote {budget.relative_to(REPO)}; look at the difference before it is kept')

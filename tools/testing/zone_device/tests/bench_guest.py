@@ -62,7 +62,7 @@ class Guest(unittest.TestCase):
 	def test_kinds(self) -> None:
 		found = self.samples(guest.kinds(self.tree, self.target, SIZE, 1, Watcher()))
 		names = list(dict.fromkeys(s.experiment for s in found))
-		self.assertEqual(names, list(json.loads(cost.BUDGETS.read_text())['costs'][cost.LOOP]))
+		self.assertEqual(names, list(json.loads((cost.BUDGETS / 'streaming.json').read_text())['costs'][cost.LOOP]))
 		self.assertEqual(names[0], REVIEWED)
 		for name in names:
 			rounds = [s.round for s in found if s.experiment == name]
