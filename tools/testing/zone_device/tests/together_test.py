@@ -21,6 +21,8 @@ from kernel import tree
 
 class Ended(Front):
 	def test_by_a_lost_terminal_and_the_rest(self) -> None:
+		# These tests may themselves be run by nohup.
+		self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_DFL))
 		for sig in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
 			for phase in ('config', 'build', 'exec'):
 				for reached in self.cache.glob('trees/*/*/build/uml/reached'):
