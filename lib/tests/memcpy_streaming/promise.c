@@ -62,7 +62,7 @@ static const struct {
 	[ZD_PROMISE_altmap_behind] = { "altmap_behind", STREAMING,
 		"nothing is written if an altmap ends behind its range" },
 	[ZD_PROMISE_returns_early] = { "returns_early", EACH,
-		"a call for no pages returns before pageblocks are set up" },
+		"a call for no pages returns at once" },
 	[ZD_PROMISE_resched] = { "resched", EACH,
 		"cond_resched() is called in each section while pages are written" },
 	[ZD_PROMISE_pages_stream] = { "pages_stream", EACH,

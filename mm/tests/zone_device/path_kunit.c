@@ -228,42 +228,37 @@ static void zd_resched_test(struct kunit *test)
 }
 #endif
 
-static long zd_setups;
+/* By whom a call is made that may say something, and how often it did. */
+static struct {
+	struct task_struct *task;
+	unsigned int said;
+} zd_words;
 
-static int zd_setup_hit(struct kprobe *kp, struct pt_regs *regs)
+static int zd_words_hit(struct kprobe *kp, struct pt_regs *regs)
 {
-	zd_setups++;
+	zd_words.said += current == zd_words.task;
 	return 0;
 }
 
-/* How often @call gets as far as to the pageblocks, or -1 if that is not seen. */
-static long zd_pageblock_setups(const struct zd_call *call)
+/* How often @call gets to its end, where it says so to who debugs it. */
+static unsigned int zd_last_words(const struct zd_call *call)
 {
-	/* It is out of line where it has two callers, and may have lost an argument. */
-	static const char * const names[] = {
-		"pageblock_migratetype_init_range",
-		"pageblock_migratetype_init_range.constprop.0",
-		"pageblock_migratetype_init_range.isra.0",
+	struct kprobe kp = {
+		.symbol_name = "__dynamic_pr_debug",
+		.pre_handler = zd_words_hit,
 	};
-	int i;
 
-	for (i = 0; IS_ENABLED(CONFIG_KPROBES) && i < ARRAY_SIZE(names); i++) {
-		struct kprobe kp = {
-			.symbol_name = names[i],
-			.pre_handler = zd_setup_hit,
-		};
-
-		if (register_kprobe(&kp))
-			continue;
-		zd_setups = 0;
-		zd_init(call);
-		unregister_kprobe(&kp);
-		return zd_setups;
-	}
-	return -1;
+	if (!IS_ENABLED(CONFIG_KPROBES) || register_kprobe(&kp))
+		return 0;
+	zd_words.said = 0;
+	zd_words.task = current;
+	zd_init(call);
+	zd_words.task = NULL;
+	unregister_kprobe(&kp);
+	return zd_words.said;
 }
 
-/* Test case: a call for no pages does not get as far as to the pageblocks. */
+/* Test case: a call for no pages returns at once, and not at its end. */
 static void zd_returns_early_test(struct kunit *test)
 {
 	const struct zd_range_args args = {
@@ -271,15 +266,13 @@ static void zd_returns_early_test(struct kunit *test)
 		.nr_pages = ZD_FEW_PAGES,
 	};
 	struct zd_call call = zd_call_for(zd_map(test, &args), 0);
-	long calls = zd_pageblock_setups(&call);
+	unsigned int said = zd_last_words(&call);
 
-	zd_requires(test, calls < 0 ? "the setup of pageblocks is inline, or cannot be probed" :
-			  NULL);
-	zd_requires(test, calls ? NULL : "pageblocks are set up by an unknown function");
+	zd_requires(test, said ? NULL :
+		    "no call is heard to end: needs CONFIG_DYNAMIC_DEBUG and dyndbg= for it");
 	call.nr_pages = 0;
-	calls = zd_pageblock_setups(&call);
-	zd_promise(test, ZD_PROMISE_returns_early, !calls, 1,
-		   "calls for no pages returned before pageblocks were set up");
+	said = zd_last_words(&call);
+	zd_promise(test, ZD_PROMISE_returns_early, !said, 1, "calls for no pages returned at once");
 }
 
 static struct kunit_case zd_path_cases[] = {
