@@ -236,7 +236,8 @@ static struct {
 
 static int zd_words_hit(struct kprobe *kp, struct pt_regs *regs)
 {
-	zd_words.said += current == zd_words.task;
+	if (current == zd_words.task)
+		zd_words.said++;
 	return 0;
 }
 

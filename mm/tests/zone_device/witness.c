@@ -51,6 +51,9 @@ static struct {
 	bool unordered;
 } zd_watch;
 
+/* Whether an event of device memory has come since somebody listens. */
+static bool zd_heard;
+
 /* The page is the first argument of all of them, if it can be told. */
 static bool zd_is_in_place(struct pt_regs *regs)
 {
@@ -80,6 +83,9 @@ static void __maybe_unused zd_ref_event(void *data, struct page *page, int value
 {
 	unsigned long index = page - zd_watch.first;
 
+	/* Others set the counts of pages, too, but not of these. */
+	if (is_zone_device_page(page))
+		WRITE_ONCE(zd_heard, true);
 	if (current != zd_watch.task || !zd_watch.events || index >= zd_watch.nr_pages)
 		return;
 	zd_watch.nr_events++;
@@ -145,6 +151,7 @@ const char *zd_ref_events_lacks(void)
 /** zd_listen() - be a listener to page_ref_set, until zd_listen_no_more() */
 bool zd_listen(void)
 {
+	WRITE_ONCE(zd_heard, false);
 	return !register_trace_page_ref_set(zd_ref_event, NULL);
 }
 
@@ -154,11 +161,6 @@ void zd_listen_no_more(void)
 	tracepoint_synchronize_unregister();
 }
 
-/** zd_is_listened_to() - whether anybody is one now */
-bool zd_is_listened_to(void)
-{
-	return trace_page_ref_set_enabled();
-}
 #else
 bool zd_listen(void)
 {
@@ -169,11 +171,13 @@ void zd_listen_no_more(void)
 {
 }
 
-bool zd_is_listened_to(void)
-{
-	return false;
-}
 #endif
+
+/** zd_was_heard() - whether an event of device memory has come to who listens */
+bool zd_was_heard(void)
+{
+	return READ_ONCE(zd_heard);
+}
 
 /** zd_init() - make the call */
 void zd_init(const struct zd_call *call)

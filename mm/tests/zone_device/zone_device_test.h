@@ -189,7 +189,7 @@ const char *zd_slow_pages_lacks(void);
 const char *zd_ref_events_lacks(void);
 bool zd_listen(void);
 void zd_listen_no_more(void);
-bool zd_is_listened_to(void);
+bool zd_was_heard(void);
 
 /* second_side.c */
 struct page *zd_second_side(struct kunit *test, const struct zd_call *call, const char **name);

@@ -199,7 +199,7 @@ MEANT = [n for n, f in VARIABLES.items() if _kind(f) in (INPUT, SERIES, OUTPUT, 
 
 COMMANDS = {
 	'kunit': 'build and run the suites; prints one table',
-	'check': 'everything: suites with and without the series, sparse, order, cost,\n'
+	'check': 'what CI asks: suites with and without the series, sparse, order, cost,\n'
 		'checkpatch, order-mutants, the tools\' own tests',
 	'matrix': 'the suites on each target, of each kernel',
 	'gate': 'each commit of a series, by all of these: which one broke it?',

@@ -56,6 +56,9 @@ def carry_out(jobs: Sequence[Job], given: Options) -> int:
 	if not mine:
 		raise Error(f'JOB={given.job}: there is no such job here; what it depends on is another than where JOBS_FILE= '
 			'was written: the kernel, the series, this project, the compiler, ccache, Python, QEMU or whether there is /dev/kvm')
+	if given.fresh:
+		# What is there is not what is asked for now.
+		_result(given.merge, given.job).unlink(missing_ok=True)
 	found, = judge.run(mine, given.fresh, keep_going=True, keys=keys)
 	if found.broken:
 		return 1

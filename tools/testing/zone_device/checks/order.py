@@ -110,7 +110,7 @@ class Part:
 		return self.filter.split('.')[0] or 'all'
 
 
-# Suites that put probes on non-temporal stores cannot be watched.
+# Suites that count non-temporal stores by probes of their own cannot be watched.
 PARTS = (
 	Part('zone_device_init.*', memmap_settings, MEMMAP_PROMISES),
 	Part('zone_device_handover.*', handover_settings, HANDOVER_PROMISES),
@@ -229,6 +229,9 @@ class OrderMutant(Check):
 
 	def _of_promises(self, contract: str, results: Sequence[Result]) -> str:
 		"""What is wrong with the promise that it is said to break, if anything."""
+		unseen = next((r for r in results if r.verdict.problem or r.lost or not r.entered), None)
+		if unseen:
+			return f'; {unseen.name} COULD NOT BE WATCHED: {summary(unseen)}'
 		broken = contracts.broken(contract, [s for r in results for s in r.seen])
 		if broken != [self.mutant.breaks]:
 			return not_alone(self.mutant, broken)

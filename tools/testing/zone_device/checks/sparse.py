@@ -95,10 +95,14 @@ def _warnings(prepared: Tree, target: Target, files: Sequence[str], sparse: Path
 	objects = [f'{f[:-2]}.o' for f in files]
 	# One at a time: make visits a directory of the architecture twice, and one visit may read what
 	# the other is writing.
-	failed = process.run([*build.make_command(prepared, target), '-j1', 'C=2', f'CHECK={sparse}', '-k', *objects],
-		env=build.environment(), log=log, label=f'sparse, {name}')
-	# What is compiled here will not be by the next build.
-	build.remember_warnings(log, directory, some=True)
+	built = {o for o in objects if (directory / o).exists()}
+	try:
+		failed = process.run([*build.make_command(prepared, target), '-j1', 'C=2', f'CHECK={sparse}', '-k', *objects],
+			env=build.environment(), log=log, label=f'sparse, {name}')
+	finally:
+		# What is compiled here will not be by the next build.
+		if log.is_file():
+			build.remember_warnings(log, directory, built)
 	if failed:
 		raise Error(f'sparse, {name}: {build.first_errors(log)[0].strip()} (log: {log})')
 	lines = log.read_text(errors='replace').splitlines()

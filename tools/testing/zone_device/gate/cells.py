@@ -59,7 +59,7 @@ class Cell:
 	command: str = ''
 
 
-# The findings of a commit; None if nothing can be said, with the reason.
+# The findings of a commit, None if there are none to be had, and why something cannot be said.
 Findings = Tuple[Optional[CounterOf[str]], str]
 
 
@@ -69,12 +69,17 @@ def of_all(o: Outcome, what: str = '') -> str:
 
 
 def _whole(outcomes: Iterable[Outcome]) -> Findings:
-	"""Whether all were asked and could answer, and what is wrong as a whole."""
+	"""What is wrong with all of one, and whether each was asked and could answer."""
 	found = list(outcomes)
 	if not found:
 		return None, NOT_ASKED
-	unknown = next((of_all(o, o.problem or o.unknown) for o in found if o.broken or o.unknown and not o.doubtful), '')
-	return (None, unknown) if unknown else (Counter(of_all(o) for o in found if o.problem), '')
+	unknown = [o for o in found if _is_unknown(o)]
+	why = of_all(unknown[0], unknown[0].problem or unknown[0].unknown) if unknown else ''
+	return (None if len(unknown) == len(found) else Counter(of_all(o) for o in found if o.problem and o not in unknown)), why
+
+
+def _is_unknown(o: Outcome) -> bool:
+	return o.broken or bool(o.unknown) and not o.doubtful
 
 
 def _build(commit: Commit) -> Findings:
@@ -101,7 +106,7 @@ def _tests(wanted: Callable[[str], bool]) -> Callable[[Commit], Findings]:
 			return found, why
 		found.update(f'{o.subject}: {name}' for o in commit.of('kunit') for name, _ in o.failures if wanted(name))
 		cases = _cases(commit, wanted)
-		return (None, ALL_SKIPPED) if cases and not found and not _passed(commit, wanted) else (found, why)
+		return (None, ALL_SKIPPED) if cases and not (found or why or _passed(commit, wanted)) else (found, why)
 	return findings
 
 
@@ -142,6 +147,8 @@ COLUMNS: Dict[str, Callable[[Commit], Findings]] = {
 	**{column: _tests(wanted) for column, wanted in SUITES.items()},
 	'order': _order,
 }
+# The check that a column is made of, if it is called otherwise.
+CHECKS = {'lib': 'kunit', 'mm': 'kunit', 'promises': 'kunit', 'cost': 'counts'}
 # Of what runs, nothing is new where the image is the same.
 RUN = ('lib', 'mm', 'order', 'promises', 'cost')
 
@@ -154,13 +161,18 @@ def cells(commits: List[Commit], contract: str) -> List[Dict[str, Cell]]:
 		for commit, row in zip(commits, rows):
 			found, why = findings(commit)
 			row[column] = _cell(column, commit, before if column != 'checkpatch' else Counter(), found, why)
-			before = before if found is None else found
+			if found is not None:
+				# What nobody could look at is as it was.
+				blind = tuple(f'{o.subject}: ' for o in commit.of(CHECKS.get(column, column)) if o.problem or _is_unknown(o))
+				before = found | Counter({w: n for w, n in (before or Counter()).items() if w.startswith(blind)})
 	for column, wanted in SUITES.items():
-		for last, commit, cell in zip(commits, commits[1:], (row[column] for row in rows[1:])):
-			then, now = _passed(last, wanted), _passed(commit, wanted)
-			if cell.says == OK and now < then:
+		then = 0
+		for commit, row in zip(commits, rows):
+			now = _passed(commit, wanted)
+			if row[column].says == OK and now < then:
 				# It may be right, but coverage does not shrink unseen.
-				cell.note = f'{now} tests passed, {then} before'
+				row[column].note = f'{now} tests passed, {then} before'
+			then = now if commit.of('kunit') else then
 	for name, column_of in (('promises', _promises), ('cost', _cost)):
 		for cell, row in zip(column_of(commits, contract), rows):
 			row[name] = cell
@@ -179,6 +191,8 @@ def _cell(column: str, commit: Commit, before: Optional[CounterOf[str]], found: 
 	new = found - before if before is not None and commit.number else Counter()
 	if new:
 		return Cell(column, NEW, [w if n == 1 else f'{w} ({n} times)' for w, n in new.items()])
+	if why:
+		return Cell(column, UNKNOWN, [why])
 	if found:
 		return Cell(column, INHERITED, list(found))
 	return Cell(column, FIXED, list(before)) if before else Cell(column, OK)
@@ -258,7 +272,8 @@ def _cost(commits: List[Commit], _contract: str) -> List[Cell]:
 		more = {k: v - before[k] for k, v in now.items() if k in before and v - before[k] > SLACK[k[1]]}
 		risen = {k: v for k, v in now.items() if k in least and v - least[k] > SLACK[k[1]]}
 		words = [f'{case}: {before[case, what]:.2f} to {now[case, what]:.2f} {what}' for case, what in more] \
-			or [f'{case}: {v:.2f} {what}, and {least[case, what]:.2f} before' for (case, what), v in risen.items()]
+			or [f'{case}: {v:.2f} {what}, and {least[case, what]:.2f} before' for (case, what), v in risen.items()
+				if (case, what) not in was_bad or not risen.keys() - was_bad.keys()]
 		# A little more each time is more in the end.
 		says = NEW if more or risen.keys() - was_bad.keys() else INHERITED if risen else FIXED if was_bad else OK
 		note = _change(before, now)

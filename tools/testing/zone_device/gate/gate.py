@@ -48,7 +48,7 @@ def _plans(given: Options) -> List[Plan]:
 	"""The trees: the base, and after each commit."""
 	start, series = request.kernel(given)
 	whole = tree.plan(start, series, given.series_upto, contract=given.contract)
-	if not whole.patches:
+	if not whole.tip:
 		raise Error('there is no series to judge: give SERIES= or RANGE=')
 	with tempfile.TemporaryDirectory() as temp:
 		# What does not apply is said at once, and not after an hour.
@@ -123,13 +123,12 @@ def _judged(plans: List[Plan], contract: str, given: Options) -> List[str]:
 
 
 def _commands(commits: List[Commit], rows: List[Dict[str, cells.Cell]]) -> None:
-	asks = {'lib': 'kunit', 'mm': 'kunit', 'promises': 'kunit', 'cost': 'counts'}
 	for commit, row in zip(commits, rows):
 		for cell in row.values():
 			# A promise is asked for by whoever has seen it broken.
 			broken = [o for o in commit.outcomes.values() if cell.column == 'promises'
 				and any(s.kept < s.of and any(w.startswith(f'{s.name} ') for w in cell.words) for s in o.seen)]
-			asked = broken or commit.of(asks.get(cell.column, cell.column))
+			asked = broken or commit.of(cells.CHECKS.get(cell.column, cell.column))
 			cell.command = next((o.command for o in asked if not o.ok or o.warnings), asked[0].command if asked else '')
 
 

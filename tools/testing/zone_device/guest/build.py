@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Dict, Iterator, List, Set, Tuple
+from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 import options
 from guest import qemu
@@ -23,6 +23,8 @@ KUNIT = 'tools/testing/kunit/kunit.py'
 # In a build directory: what was said of each object when it was compiled.
 WARNINGS = 'zone_device-warnings.json'
 SPARSE = 'sparse'
+# What a build says that lacks a tool or memory, which is no fault of the tree.
+OURS = r'Killed|terminated program|Cannot allocate memory|virtual memory exhausted|: (?:command )?not found$'
 # Seconds that a file's date may be ahead of the clock; file systems round.
 SKEW = 2.0
 
@@ -129,7 +131,7 @@ def _warning(tree: Tree, line: str) -> Tuple[str, str]:
 	found = re.match(r'(?!make)([^\s:]+):(?:\d+:)* ?warning: (.*)', line)
 	if not found:
 		return '', ''
-	if (tree.src / found.group(1)).is_file():
+	if not os.path.isabs(found.group(1)) and (tree.src / found.group(1)).is_file():
 		# Kconfig, which names what it reads.
 		return found.group(1), found.group(2)
 	# The compiler runs in the build directory.
@@ -143,21 +145,22 @@ def warnings(log: Path, tree: Tree, files: Set[str]) -> List[str]:
 	return list(dict.fromkeys(l for l in lines if _warning(tree, l)[0] in files))
 
 
-def remember_warnings(log: Path, directory: Path, some: bool = False) -> None:
+def remember_warnings(log: Path, directory: Path, only: Optional[Set[str]] = None) -> None:
 	"""Each object's warnings: a build that does not compile it again is silent
-	about them. @some: not all is built."""
+	about them. @only: of these objects, where more is compiled than belongs to the image."""
 	path = directory / WARNINGS
 	known: Dict[str, List[str]] = {}
 	with contextlib.suppress(OSError, ValueError):
 		known = json.loads(path.read_text())
 	# What is said before any object is said again by each build.
-	current = '' if not some else SPARSE
+	current = '' if only is None else SPARSE
 	known[current] = []
 	for line in log.read_text(errors='replace').splitlines():
 		compiled = re.match(r'  (?:CC|AS|HOSTCC|LD|AR|MODPOST|SYNC|CHECK)\s+(?:\[M\] )?(\S+)$', line)
 		if compiled:
 			# Sparse speaks for itself.
-			current = compiled.group(1) if not line.startswith('  CHECK') else SPARSE
+			kept = only is None or compiled.group(1) in only or line.startswith('  SYNC')
+			current = compiled.group(1) if kept and not line.startswith('  CHECK') else SPARSE
 			known[current] = []
 		elif re.search(r'warning: |^WARNING: ', line):
 			known[current].append(line)
@@ -188,6 +191,10 @@ def configure(tree: Tree, target: Target) -> None:
 	if process.run(command, cwd=tree.src, env=environment(), log=log,
 			label=f'{target.name}: configuring'):
 		lines = [l for l in files.tail(log, 40) if l.strip()]
+		if files.disk_full(build):
+			raise Full(f'{target.name}: no space left on device to configure in ({build})')
+		if any(re.search(OURS, l) for l in lines):
+			raise Error(f'{target.name}: this machine could not configure: {lines[-1]} (log: {log})')
 		missing = [l for l in lines if l.startswith('Missing:')]
 		if missing:
 			raise Unbuilt(f'{target.name}: the kernel does not take {missing[0][9:]} (log: {log})')
@@ -223,15 +230,21 @@ def build(tree: Tree, target: Target) -> Path:
 	cache.remove(log)
 	compiled = _count_compiled(log)
 	start = time.monotonic()
-	failed = process.run([*make_command(tree, target), image.name], env=environment(), log=log,
-		label=f'{target.name}: building', status=lambda _pid: next(compiled))
-	remember_warnings(log, directory)
+	try:
+		failed = process.run([*make_command(tree, target), image.name], env=environment(), log=log,
+			label=f'{target.name}: building', status=lambda _pid: next(compiled))
+	finally:
+		# One that is interrupted has compiled what the next one will not.
+		if log.is_file():
+			remember_warnings(log, directory)
 	if failed:
 		errors = first_errors(log)
 		if files.disk_full(directory) or any('No space left on device' in l for l in errors):
 			raise Full(f'{target.name}: no space left on device to build in ({directory})')
 		for line in errors:
 			say(f'  {line}')
+		if any(re.search(OURS, l) for l in errors):
+			raise Error(f'{target.name}: this machine could not build: {errors[0].strip()} (log: {log})')
 		raise Unbuilt(f'{target.name}: the kernel does not build (log: {log})', errors)
 	say(f'{target.name}: built in {time.monotonic() - start:.0f} s '
 		f'({next(compiled).rstrip(", ")})')

@@ -3,7 +3,7 @@
 
 import os
 import unittest
-from typing import List
+from typing import List, Optional, Set
 
 from helper import Case
 
@@ -25,11 +25,11 @@ class Warnings(Case):
 			(self.build / 'mm').mkdir(exist_ok=True)
 			(self.build / 'mm' / name).touch()
 
-	def after(self, *lines: str, some: bool = False) -> List[str]:
+	def after(self, *lines: str, only: Optional[Set[str]] = None) -> List[str]:
 		"""All that is known after one more build, which said @lines."""
 		log = self.build / 'build.log'
 		log.write_text('\n'.join(lines) + '\n')
-		build.remember_warnings(log, self.build, some)
+		build.remember_warnings(log, self.build, only)
 		return build.all_warnings(self.tree, TARGETS['uml'])
 
 	def test_each_object_has_its_own(self) -> None:
@@ -65,8 +65,18 @@ class Warnings(Case):
 
 	def test_sparse_compiles_too(self) -> None:
 		self.after('  SYNC    x', '  CC      mm/b.o', 'ld: warning: odd')
-		said = self.after('  CC      mm/a.o', UNUSED.format(5), '  CHECK   ../../src/mm/a.c', UNUSED.format(7), some=True)
+		said = self.after('  CC      mm/a.o', UNUSED.format(5), '  CHECK   ../../src/mm/a.c', UNUSED.format(7), only={'mm/a.o'})
 		self.assertEqual(said, ['../build/x/ld: odd', f'mm/a.c: {TEXT}'])
+
+	def test_a_machine_that_lacks_something_is_no_fault_of_the_tree(self) -> None:
+		for line in ('gcc: fatal error: Killed signal terminated program cc1', '/bin/sh: 1: flex: not found',
+				'cc1: out of memory: Cannot allocate memory'):
+			self.assertRegex(line, build.OURS)
+		for line in ("mm/a.c:5:2: error: 'x' undeclared", 'mm/a.c:5:2: fatal error: not/found.h: No such file or directory'):
+			self.assertNotRegex(line, build.OURS)
+
+	def test_what_sparse_alone_compiles_belongs_to_no_commit(self) -> None:
+		self.assertEqual(self.after('  CC      mm/a.o', UNUSED.format(5), only={'mm/b.o'}), [])
 
 	def test_those_of_files_that_matter(self) -> None:
 		log = self.build / 'log'

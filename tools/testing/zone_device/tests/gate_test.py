@@ -149,6 +149,25 @@ class Cells(unittest.TestCase):
 			columns = {'kunit': ['lib', 'mm', 'promises'], 'counts': ['cost']}.get(check, [check])
 			self.assertEqual({rows[1][c].says for c in columns}, {UNKNOWN}, check)
 
+	def test_one_target_that_cannot_be_judged_hides_no_other(self) -> None:
+		def on(target: str, **says: Any) -> Outcome:
+			return Outcome('kunit', target, contract='streaming', seen=PROMISES, **says)
+		bad = on('x86_64', failed=1, failures=[('zone_a.b', ['no'])])
+		made = [commit(0), commit(1, kunit=bad), commit(2, kunit=on('x86_64', passed=1))]
+		for one in made:
+			one.outcomes['kunit', 'arm64'] = on('arm64', unknown='no QEMU')
+		self.assertEqual(column('mm', made), [UNKNOWN, NEW, UNKNOWN])
+
+	def test_what_nobody_could_look_at_is_as_it_was(self) -> None:
+		def warns(**says: Any) -> Outcome:
+			return Outcome('build', 'x86_64', **says)
+		made = [commit(0, build=warns(passed=1, warnings=[WARNING])), commit(1, build=warns(problem='does not build')),
+			commit(2, build=warns(passed=1, warnings=[WARNING]))]
+		self.assertEqual(column('build', made), [INHERITED, NEW, INHERITED])
+		panic = Outcome('kunit', 'x86_64', problem='the kernel panicked', contract='streaming', seen=PROMISES)
+		made = [commit(0, kunit=failing('zone_a.b')), commit(1, kunit=panic), commit(2, kunit=failing('zone_a.b'))]
+		self.assertEqual(column('mm', made), [INHERITED, NEW, INHERITED])
+
 	def test_tests_that_were_all_skipped(self) -> None:
 		def ran(**status: str) -> Outcome:
 			return Outcome('kunit', 'x86_64', passed=1, seen=PROMISES, contract='streaming',
@@ -180,7 +199,9 @@ class Cells(unittest.TestCase):
 		# That one thing is worse does not hide another.
 		made[4] = commit(4, counts=costing(instructions=13.6, bytes_stored=4.0))
 		made.append(commit(5, counts=costing(instructions=13.6, bytes_stored=8.0)))
-		self.assertEqual(column('cost', made), [OK, OK, NEW, INHERITED, INHERITED, NEW])
+		rows = cells.cells(made, 'streaming')
+		self.assertEqual([r['cost'].says for r in rows], [OK, OK, NEW, INHERITED, INHERITED, NEW])
+		self.assertEqual(rows[5]['cost'].words, ['PRIVATE, order 0: 72.00 bytes, and 64.00 before'])
 
 	def test_wrong_struct_pages_are_no_measure(self) -> None:
 		wrong = failing('zone_device_init.zd_model_test')

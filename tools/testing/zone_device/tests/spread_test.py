@@ -46,11 +46,13 @@ class Played(Repository):
 
 class Bisect(Played):
 	def test_it_finds_the_first_bad_one(self) -> None:
-		for broken in (None, 3):
+		for broken in (None, 1, 3):
 			self.git('reset', '-q', '--hard', 'v7.3')
 			# A promise that is not kept before the fifth is no fault of the others'.
 			lines = ['one', 'two', 'wrong', 'four', 'uses the copy', 'six']
-			if broken:
+			if broken == 1:
+				lines[:3] = ['wrong', 'two', 'three']
+			elif broken:
 				lines[broken - 1] = 'wrong, and does not compile'
 				lines[broken] = 'compiles again'
 			self.git('commit', '-q', '--allow-empty', '-m', 'a cover letter')
@@ -66,7 +68,7 @@ class Bisect(Played):
 				# It could not be tried itself: git says so.
 				self.assertRegex(said, rf'(?s)could be any of:.*{made[2]}')
 			else:
-				self.assertIn(f'{made[2]} is the first bad commit', said)
+				self.assertIn(f'{made[0 if broken == 1 else 2]} is the first bad commit', said)
 
 
 class Table(Played):
@@ -226,6 +228,9 @@ class Jobs(Played):
 			self.assertEqual(list(self.results.glob('*')), [])
 		self.assertEqual(done().returncode, 0)
 		self.assertEqual(len(list(self.results.glob('*.json'))), 1)
+		# An old result is none of a job that is asked for anew.
+		done(FRESH='1', PLAYED_BROKEN=line.rpartition(' # ')[2])
+		self.assertEqual(list(self.results.glob('*')), [])
 
 	def test_where_it_is_run_does_not_matter(self) -> None:
 		os.environ.update(KDIR='linux', RANGE='v7.3..HEAD', JOBS_FILE=str(self.file))
