@@ -8,6 +8,7 @@ written through. Only what changed is touched, so every build is incremental.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -268,15 +269,19 @@ def tip(series: Sequence[Patch], copy: Path, into: Path, more: Sequence[str] = (
 			shutil.copyfile(path, into / name)
 
 
-def _contract(wanted: Plan, copy: Path, made: str) -> str:
+def _contract(wanted: Plan, copy: Path, state: str, made: str) -> str:
 	"""By whose promises the tree is judged: those of the tip of its series, so
 	that no commit and no mutant chooses an easier contract for itself."""
 	if wanted.contract:
 		return wanted.contract
-	if wanted.tip in ((), wanted.patches):
-		return contracts.recognised(made)
+	return _of_tip(wanted.tip, copy, state) if wanted.tip else contracts.recognised(made)
+
+
+@functools.lru_cache(maxsize=None)
+def _of_tip(series: Tuple[Patch, ...], copy: Path, _state: str) -> str:
+	"""The contract of what @series makes of @copy, which is in that state."""
 	with tempfile.TemporaryDirectory() as temp:
-		tip(wanted.tip, copy, Path(temp))
+		tip(series, copy, Path(temp))
 		return contracts.recognised(features(Path(temp)))
 
 
@@ -301,9 +306,9 @@ def _prepare(wanted: Plan) -> Tree:
 		finally:
 			cache.remove(stage)
 		made = features(place / 'src')
-		contract = _contract(wanted, copy, made)
+		contract = _contract(wanted, copy, state, made)
 	return Tree(place, origin, wanted.name, wanted.patches, patched, produced, generation, wanted.version,
-		made, contract, wanted.partial, digest=_digest(wanted, state))
+		made, contract, wanted.partial, digest=_digest(wanted, copy, state))
 
 
 _in_use = False
@@ -347,12 +352,15 @@ def with_base(wanted: Plan) -> Iterator[Tree]:
 def digest(wanted: Plan) -> str:
 	"""A hash of all that a tree will be made of; of a patch, not its message."""
 	if wanted.origin.cached:
-		return _digest(wanted, UNPACKED)
+		return _digest(wanted, wanted.origin.path, UNPACKED)
+	copy = wanted.top / 'mirror'
 	with locks.locked(wanted.top / '.lock'):
-		return _digest(wanted, _mirror(wanted.origin, wanted.top / 'mirror'))
+		return _digest(wanted, copy, _mirror(wanted.origin, copy))
 
 
-def _digest(wanted: Plan, state: str) -> str:
-	facts = [wanted.origin.key, state, wanted.overlay, wanted.probes, wanted.contract, wanted.partial,
-		*(p.diff().hex() for p in (*wanted.patches, *wanted.tip))]
+def _digest(wanted: Plan, copy: Path, state: str) -> str:
+	# Of the tip of a series only that matters: another last patch changes no commit before it.
+	contract = wanted.contract or (_of_tip(wanted.tip, copy, state) if wanted.tip else '')
+	facts = [wanted.origin.key, state, wanted.overlay, wanted.probes, contract, wanted.partial,
+		*(p.diff().hex() for p in wanted.patches)]
 	return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

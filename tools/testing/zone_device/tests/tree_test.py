@@ -106,6 +106,19 @@ class Prepare(Case):
 		cache.set_directory(self.dir / 'other-cache')
 		self.assertEqual(tree.digest(self.plan()), first)
 
+	def test_another_last_patch_changes_no_commit_before_it(self) -> None:
+		os.environ['KDIR'] = str(self.kernel())
+		series = self.series(patch_text(5, 'five'), '')
+		digests = []
+		for last in ('fifteen', 'another'):
+			(series / '0002-change.patch').write_text(patch_text(15, last))
+			digests.append([tree.digest(self.plan(series, upto)) for upto in (0, 1, None)])
+		self.assertEqual(digests[0][:2], digests[1][:2])
+		self.assertNotEqual(digests[0][2], digests[1][2])
+		# What the tip promises does count.
+		other = tree.plan(source.user_tree(os.environ['KDIR']), series, 1, contract='streaming')
+		self.assertNotEqual(tree.digest(other), digests[1][1])
+
 	def test_an_older_file_gets_a_new_date(self) -> None:
 		"""make compares dates only: a file that came from a backup must be
 		newer than what was built from the one before."""
