@@ -160,7 +160,6 @@ void zd_listen_no_more(void)
 	unregister_trace_page_ref_set(zd_ref_event, NULL);
 	tracepoint_synchronize_unregister();
 }
-
 #else
 bool zd_listen(void)
 {
@@ -170,7 +169,6 @@ bool zd_listen(void)
 void zd_listen_no_more(void)
 {
 }
-
 #endif
 
 /** zd_was_heard() - whether an event of device memory has come to who listens */

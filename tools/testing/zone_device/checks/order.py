@@ -110,7 +110,7 @@ class Part:
 		return self.filter.split('.')[0] or 'all'
 
 
-# Suites that count non-temporal stores by probes of their own cannot be watched.
+# Suites with probes on the stores that there are to watch cannot be watched.
 PARTS = (
 	Part('zone_device_init.*', memmap_settings, MEMMAP_PROMISES),
 	Part('zone_device_handover.*', handover_settings, HANDOVER_PROMISES),

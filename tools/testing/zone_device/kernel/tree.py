@@ -269,9 +269,10 @@ def tip(series: Sequence[Patch], copy: Path, into: Path, more: Sequence[str] = (
 			shutil.copyfile(path, into / name)
 
 
-def _contract(wanted: Plan, copy: Path, state: str, made: str) -> str:
+def _contract(wanted: Plan, copy: Path, state: str, made: str = '') -> str:
 	"""By whose promises the tree is judged: those of the tip of its series, so
-	that no commit and no mutant chooses an easier contract for itself."""
+	that no commit and no mutant chooses an easier contract for itself. @made: what features.sh
+	says of a tree that no series is the tip of."""
 	if wanted.contract:
 		return wanted.contract
 	return _of_tip(wanted.tip, copy, state) if wanted.tip else contracts.recognised(made)
@@ -359,8 +360,7 @@ def digest(wanted: Plan) -> str:
 
 
 def _digest(wanted: Plan, copy: Path, state: str) -> str:
-	# Of the tip of a series only that matters: another last patch changes no commit before it.
-	contract = wanted.contract or (_of_tip(wanted.tip, copy, state) if wanted.tip else '')
-	facts = [wanted.origin.key, state, wanted.overlay, wanted.probes, contract, wanted.partial,
+	# Of the tip of a series only its contract matters: another last patch changes no commit before it.
+	facts = [wanted.origin.key, state, wanted.overlay, wanted.probes, _contract(wanted, copy, state), wanted.partial,
 		*(p.diff().hex() for p in wanted.patches)]
 	return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
