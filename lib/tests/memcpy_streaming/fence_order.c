@@ -33,6 +33,9 @@ static void visit(struct walk *walk, const void *addr, bool fenced)
 {
 	struct state next = { addr - walk->start, fenced };
 
+	/* Only what does not return is called as the last thing that a function does. */
+	if (next.offset >= walk->size)
+		return;
 	if (!__test_and_set_bit(2 * next.offset + fenced, walk->seen))
 		walk->todo[walk->nr_todo++] = next;
 }

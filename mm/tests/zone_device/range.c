@@ -62,6 +62,7 @@ static const struct dev_pagemap_ops zd_pgmap_ops = {
 /* What is sought, and where it was found. */
 struct zd_room {
 	u64 size;
+	u64 align;
 	bool starts_early;
 	bool ends_early;
 	phys_addr_t start;
@@ -76,10 +77,9 @@ static bool zd_is_early(phys_addr_t addr)
 static int zd_take_first(struct resource *res, void *data)
 {
 	struct zd_room *room = data;
-	const u64 align = (room->ends_early ? PAGES_PER_SUBSECTION : zd_whole_memmap()) * PAGE_SIZE;
-	phys_addr_t start = ALIGN(res->start, align);
+	phys_addr_t start = ALIGN(res->start, room->align);
 
-	for (; start + room->size - 1 <= res->end; start += align) {
+	for (; start + room->size - 1 <= res->end; start += room->align) {
 		if (zd_is_early(start) == room->starts_early &&
 		    zd_is_early(start + room->size - 1) == room->ends_early) {
 			room->start = start;
@@ -154,16 +154,34 @@ static phys_addr_t zd_address_space(struct kunit *test, u64 size, u64 align)
 }
 
 #ifdef CONFIG_X86
-#define ZD_NO_MEMORY(where)	"no memory set aside " where ": boot with memmap=nn!ss"
+#define ZD_SET_ASIDE	"boot with memmap=nn!ss"
 #else
-#define ZD_NO_MEMORY(where)	"no memory set aside " where \
-				": boot with mem= and what it leaves as zone_device.memory=nn!ss"
+#define ZD_SET_ASIDE	"boot with mem= and what it leaves as zone_device.memory=nn!ss"
 #endif
 
-static phys_addr_t zd_real_memory(struct kunit *test, u64 size, enum zd_memory memory)
+/* Why there is no such memory. */
+static const char *zd_no_memory(u64 size, enum zd_memory memory)
 {
+	switch (memory) {
+	case ZD_MEMORY_UP_TO_EARLY:
+		if (!IS_ENABLED(CONFIG_X86))
+			return "no memory set aside in front of RAM: what mem= leaves is behind it";
+		return "no memory set aside that ends in a section that has RAM: " ZD_SET_ASIDE;
+	case ZD_EARLY_MEMORY:
+		if (size > 1ULL << PA_SECTION_SHIFT)
+			return "a section is too small for it";
+		return "no memory set aside in a section that has RAM: " ZD_SET_ASIDE;
+	default:
+		return "no memory set aside for the device: " ZD_SET_ASIDE;
+	}
+}
+
+static phys_addr_t zd_real_memory(struct kunit *test, u64 size, u64 align, enum zd_memory memory)
+{
+	u64 least = memory == ZD_REAL_MEMORY ? zd_whole_memmap() : PAGES_PER_SUBSECTION;
 	struct zd_room room = {
 		.size = size,
+		.align = max(align, least * PAGE_SIZE),
 		.starts_early = memory == ZD_EARLY_MEMORY,
 		.ends_early = memory != ZD_REAL_MEMORY,
 	};
@@ -171,8 +189,7 @@ static phys_addr_t zd_real_memory(struct kunit *test, u64 size, enum zd_memory m
 	walk_iomem_res_desc(IORES_DESC_PERSISTENT_MEMORY_LEGACY, IORESOURCE_MEM,
 			    0, -1, &room, zd_take_first);
 	if (!room.start)
-		zd_requires(test, room.ends_early ? ZD_NO_MEMORY("in a section that has RAM") :
-					   ZD_NO_MEMORY("for the device"));
+		zd_requires(test, zd_no_memory(size, memory));
 	return room.start;
 }
 
@@ -183,7 +200,7 @@ static const char *zd_memory_lacks(const struct zd_range_args *args)
 	if (args->type == MEMORY_DEVICE_PCI_P2PDMA && !IS_ENABLED(CONFIG_PCI_P2PDMA))
 		return "needs CONFIG_PCI_P2PDMA";
 	if (args->type == MEMORY_DEVICE_PCI_P2PDMA && IS_ENABLED(CONFIG_S390))
-		return "arch_add_memory() of s390 takes no pgprot but PAGE_KERNEL";
+		return "arch_add_memory() in arch/s390/mm/init.c takes no pgprot but PAGE_KERNEL";
 	if (args->order > MAX_FOLIO_ORDER)
 		return "needs folios of that order, CONFIG_HAVE_GIGANTIC_FOLIOS";
 	return NULL;
@@ -203,7 +220,7 @@ struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args 
 	static_assert(ZD_FEW_PAGES * sizeof(struct page) % PAGE_SIZE == 0);
 	int nr_ranges = args->nr_ranges ?: 1;
 	u64 size = (u64)args->nr_pages * PAGE_SIZE;
-	u64 align = (u64)PAGE_SIZE << args->order;
+	const u64 align = (u64)PAGE_SIZE << args->order;
 	struct dev_pagemap *pgmap;
 	u64 stride = nr_ranges > 1 ? 2 * size : size;
 	const u64 section = 1ULL << PA_SECTION_SHIFT;
@@ -224,16 +241,14 @@ struct dev_pagemap *zd_new_pgmap(struct kunit *test, const struct zd_range_args 
 	pgmap->owner = owner;
 	pgmap->nr_range = nr_ranges;
 
-	if (align <= section)
-		align = 0;
 	/* With a part of a section riscv unmaps the struct pages of all of it. */
 	if (IS_ENABLED(CONFIG_RISCV) && nr_ranges > 1)
 		stride = ALIGN(stride, section);
 	/* As much again is left free after each range: they must not adjoin. */
 	if (args->memory == ZD_ADDRESS_SPACE)
-		start = zd_address_space(test, nr_ranges * stride, align);
+		start = zd_address_space(test, nr_ranges * stride, align > section ? align : 0);
 	else
-		start = zd_real_memory(test, size, args->memory);
+		start = zd_real_memory(test, size, align, args->memory);
 	for (i = 0; i < nr_ranges; i++) {
 		pgmap->ranges[i].start = start + i * stride;
 		pgmap->ranges[i].end = pgmap->ranges[i].start + size - 1;

@@ -11,5 +11,6 @@ ARCH = Arch('powerpcle',
 	# kunit.py's power8 has the hash MMU, which takes no addresses but those of RAM. A
 	# huge page of struct pages is for 2 GiB.
 	qemu_args=('-cpu', 'power9', '-m', '4G'),
-	# What is behind mem= is the device's: from the middle of a section on.
+	# What is behind mem= is the device's. A section, of 16 MiB, has no room for what is
+	# mapped with struct pages from boot.
 	kernel_args=('mem=1352M', 'zone_device.memory=2744M!0x54800000'))

@@ -7,5 +7,5 @@ from host.packages import Need
 ARCH = Arch('riscv',
 	needs=(Need('riscv64-linux-gnu-gcc', 'gcc-riscv64-linux-gnu'), Need('qemu-system-riscv64', 'qemu-system-misc')),
 	qemu='qemu-system-riscv64', cross_compile='riscv64-linux-gnu-',
-	# What is behind mem= is the device's: from the middle of a section on.
-	kernel_args=('mem=1344M', 'zone_device.memory=704M!0xd4000000'))
+	# Two nodes; and what is behind mem= is the device's: from the middle of a section on.
+	kernel_args=('numa=fake=2', 'mem=1344M', 'zone_device.memory=704M!0xd4000000'))
