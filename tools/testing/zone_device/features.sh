@@ -37,7 +37,9 @@ for copy in memcpy_streaming memcpy_nt memcpy_nontemporal; do
 		[ $copy = memcpy_nontemporal ] && contract=nontemporal
 	fi
 	flags="$flags -DZD_CONTRACT=$contract"
-	[ -n "$2" ] && grep -rqsw --include='*.[chS]' $copy "$tree/arch/$2" && flags="$flags -DZD_STREAMS"
+	# Where a line begins with it: neither a call nor a comment does.
+	[ -n "$2" ] && grep -rqsE --include='*.[chS]' "^([^[:space:]*/].*)?\<$copy\>" "$tree/arch/$2" &&
+		flags="$flags -DZD_STREAMS"
 	break
 done
 

@@ -182,7 +182,8 @@ def _bind(path: Path, bound: str, copy: str) -> None:
 		f'# A tree without {copy}() has nothing of it to test, and only some architectures\n'
 		'# have one of their own.\n'
 		f'has-copy := $(shell grep -sw {copy} $(srctree)/include/linux/string.h)\n'
-		f"streams := $(shell grep -rlsw --include='*.[chS]' {copy} $(srctree)/arch/$(SRCARCH))\n"
+		"streams := $(shell grep -rlsE --include='*.[chS]' "
+		f"'^([^[:space:]*/].*)?\\<{copy}\\>' $(srctree)/arch/$(SRCARCH))\n"
 		'subdir-ccflags-y += $(if $(has-copy),' + ' \\\n\t'.join(bound.split()) + ')\n'
 		'subdir-ccflags-y += $(if $(has-copy),$(if $(streams),-DZD_STREAMS))\n', path.read_text())
 	if not changed:

@@ -95,7 +95,7 @@ class Post(Case):
 			'-DZD_CONTRACT=streaming')
 		asm = self.kdir / 'arch/x86/include/asm'
 		asm.mkdir(parents=True, exist_ok=True)
-		(asm / 'string_64.h').write_text('void memcpy_streaming_more(void);\n')
+		(asm / 'string_64.h').write_text('void memcpy_streaming_more(void);\n\tmemcpy_streaming(d);\n')
 		self.assertNotIn('ZD_STREAMS', flags())
 		(asm / 'string_64.h').write_text('void memcpy_streaming(void);\n')
 		self.assertIn('-DZD_CONTRACT=streaming -DZD_STREAMS', flags())

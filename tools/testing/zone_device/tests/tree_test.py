@@ -260,6 +260,15 @@ class Prepare(Case):
 			flags = subprocess.run(['sh', source.FEATURES, kdir, *arch], check=True, text=True,
 				stdout=subprocess.PIPE).stdout
 			self.assertEqual('-DZD_STREAMS' in flags, streams, arch)
+		for text, streams in (('\tmemcpy_nt(d, s, n);\n', False), ('/* as memcpy_nt() does */\n', False),
+				(' * as memcpy_nt() does\n', False), ('SYM_FUNC_START(memcpy_nt)\n', True),
+				('static __always_inline void\nmemcpy_nt(void *d)\n', True), ('#define memcpy_nt memcpy_nt\n', True)):
+			where = kdir / 'arch/arm64/lib/memcpy.S'
+			where.parent.mkdir(parents=True, exist_ok=True)
+			where.write_text(text)
+			flags = subprocess.run(['sh', source.FEATURES, kdir, 'arm64'], check=True, text=True,
+				stdout=subprocess.PIPE).stdout
+			self.assertEqual('-DZD_STREAMS' in flags, streams, text)
 
 
 if __name__ == '__main__':
