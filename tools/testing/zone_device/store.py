@@ -20,15 +20,16 @@ from outcome import Outcome
 
 
 def project() -> str:
-	"""A hash of all of this project's files, but for ledgers: what is kept is what was
-	skipped, and not whether it may be."""
+	"""A hash of this project's files, but for ledgers and docs: what is kept is what was
+	skipped, and not whether it may be. The same in each clone of a commit."""
 	found = hashlib.sha256()
-	for where, directories, names in sorted(os.walk(REPO)):
-		directories[:] = [d for d in directories if d not in ('.git', '.mypy_cache', '__pycache__', 'ledgers')]
-		for name in sorted(names):
-			path = Path(where) / name
-			if path.is_file():
-				found.update(os.fsencode(path.relative_to(REPO)) + b'\0' + path.read_bytes() + b'\0')
+	for top in files.TOPS:
+		# os.walk() looks at what is left of the directories when it goes on.
+		for where, directories, names in os.walk(REPO / top):
+			directories[:] = sorted({*directories} - {'.mypy_cache', '__pycache__', 'ledgers', 'docs'})
+			for path in (Path(where) / n for n in sorted(names)):
+				if path.is_file():
+					found.update(os.fsencode(path.relative_to(REPO)) + b'\0' + path.read_bytes() + b'\0')
 	return found.hexdigest()
 
 

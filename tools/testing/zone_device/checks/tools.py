@@ -47,7 +47,10 @@ class Tools(Check):
 	holds = False
 
 	def depends_on(self) -> List[object]:
-		return [[p.name, p.read_text()] for p in sorted((HERE / 'ledgers').iterdir())]
+		"""What these tests read and no other outcome depends on."""
+		read = [*sorted((HERE / 'ledgers').iterdir()), *sorted((HERE / 'docs').iterdir()),
+			*(files.REPO / n for n in ('README.md', 'Makefile', '.kunitconfig', '.ci/run'))]
+		return [[p.name, p.read_text()] for p in read if p.is_file()]
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		return _run(self.name, '*_test.py')

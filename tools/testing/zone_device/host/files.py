@@ -12,6 +12,8 @@ from typing import Any, Dict, Iterable, List
 from host.messages import Error
 
 REPO = Path(__file__).resolve().parents[4]
+# Where this project's files are, but for a few in REPO itself.
+TOPS = ('include', 'lib', 'mm', 'series', 'tools')
 
 
 def disk_full(path: Path) -> bool:

@@ -79,6 +79,22 @@ class Kept(Front):
 		with mock.patch.object(store, 'REPO', Path(__file__).parent):
 			self.assertNotEqual(store.project(), seen)
 
+	def test_only_what_is_asked_by_is(self) -> None:
+		"""A commit, a result in the clone, a ledger or a page of docs/ change no outcome."""
+		ours = self.dir / 'tools/testing/zone_device'
+		for path in (ours / 'checks/x.py', self.dir / 'mm/tests/y.c'):
+			path.parent.mkdir(parents=True)
+			path.write_text('as it was\n')
+		with mock.patch.object(store, 'REPO', self.dir):
+			seen = store.project()
+			for other in (self.dir / '.git/index', self.dir / 'v11.json', self.dir / 'README.md', ours / 'ledgers/7.3',
+					ours / 'docs/gate.rst', ours / 'checks/__pycache__/x.pyc'):
+				other.parent.mkdir(parents=True, exist_ok=True)
+				other.write_text('another\n')
+				self.assertEqual(store.project(), seen, other)
+			(ours / 'checks/x.py').write_text('another\n')
+			self.assertNotEqual(store.project(), seen)
+
 
 class Asked(Check):
 	name = 'asked'
