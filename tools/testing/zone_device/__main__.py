@@ -51,7 +51,7 @@ def main(arguments: List[str]) -> int:
 		if isinstance(stream, io.TextIOWrapper):
 			stream.reconfigure(errors='backslashreplace')
 	try:
-		given = options.parse()
+		given = options.parse(arguments[0])
 		cache.set_directory(given.cache)
 		if arguments[0] not in UNCACHED:
 			cache.use(given.kdir)

@@ -34,11 +34,6 @@ from options import Options
 from outcome import Outcome, total
 
 
-def _again(command: str, given: Options) -> str:
-	"""The command that asks the same again."""
-	return ' '.join(filter(None, (f'make {command}', given.typed())))
-
-
 def _conclude(outcomes: List[Outcome], given: Options) -> int:
 	report.show(outcomes)
 	report.write(outcomes, given.json, given.junit)
@@ -48,23 +43,17 @@ def _conclude(outcomes: List[Outcome], given: Options) -> int:
 	return 2 if any(o.doubtful for o in outcomes) else 0
 
 
-def _alone(check: Check, given: Options, more: Sequence[packages.Need] = ()) -> int:
-	"""A command that is one check, where instruments look."""
-	main = MAIN.asked(given)
-	packages.ensure(more or target.needs([main]))
-	return _conclude(judge.run([Job(check, main, request.plan(given), _again(check.name, given))], given.fresh), given)
-
-
 def _instrument(check: Check, given: Options) -> int:
 	"""One that looks into guests: there, or on the targets that are named."""
 	targets = _targets(given, given.targets or [MAIN.name])
 	packages.ensure(target.needs(targets))
-	return _conclude(judge.run([Job(check, t, request.plan(given), f'{_again(check.name, given)} TARGETS={t.name}')
+	again = given.again(check.name, 'FILTER', 'FUNCTIONS', 'STARTS')
+	return _conclude(judge.run([Job(check, t, request.plan(given), f'{again} TARGETS={t.name}')
 		for t in targets], given.fresh), given)
 
 
 def _suites(given: Options, wanted: Plan, targets: Sequence[target.Target], filter: str = '') -> List[Job]:
-	again = _again('kunit', given) + (f' FILTER={filter!r}' if filter else '')
+	again = replace(given, filter=filter).again('kunit', 'FILTER')
 	return [Job(Kunit(filter), t, wanted, f'{again} TARGETS={t.name}') for t in targets]
 
 
@@ -83,7 +72,9 @@ def kunit(given: Options) -> int:
 
 
 def sparse(given: Options) -> int:
-	return _alone(Sparse(), given)
+	main = MAIN.asked(given)
+	packages.ensure(target.needs([main]))
+	return _conclude(judge.run([Job(Sparse(), main, request.plan(given), given.again('sparse'))], given.fresh), given)
 
 
 def checkpatch(given: Options) -> int:
@@ -97,7 +88,7 @@ def _style(given: Options, wanted: Plan) -> List[Job]:
 	main = MAIN.asked(given)
 	ports = sorted(source.PORTS.iterdir()) if wanted.patches and _ours(given) else []
 	return [*(_of_ours(Checkpatch(), w, name, given) for w, name in _each_of_ours(given, wanted)), *(Job(Checkpatch(last=True, port=True), main,
-		tree.plan(wanted.origin, p), _again(f'checkpatch SERIES={p.name}', given), f'({p.name})') for p in ports)]
+		tree.plan(wanted.origin, p), given.again(f'checkpatch SERIES={p.name}'), f'({p.name})') for p in ports)]
 
 
 def _each_of_ours(given: Options, wanted: Plan) -> List[Tuple[Plan, str]]:
@@ -110,7 +101,7 @@ def _each_of_ours(given: Options, wanted: Plan) -> List[Tuple[Plan, str]]:
 
 def _of_ours(check: Check, wanted: Plan, name: str, given: Options) -> Job:
 	"""Of a tree of _each_of_ours()."""
-	return Job(check, MAIN.asked(given), wanted, _again(check.name + (f' SERIES={name}' if name else ''), given),
+	return Job(check, MAIN.asked(given), wanted, given.again(check.name + (f' SERIES={name}' if name else '')),
 		f'({name})' if name else '')
 
 
@@ -148,7 +139,7 @@ def _one_of_ours(given: Options) -> str:
 def _mutants(kind: str, given: Options, origin: source.Source, names: Sequence[str] = ('*',)) -> List[Job]:
 	make = {'kunit': KunitMutant, 'order': OrderMutant}[kind]
 	command = {'kunit': 'mutants', 'order': 'order-mutants'}[kind]
-	return [Job(make(m), m.target.asked(given), mutants.on_series(m, origin), _again(f'{command} MUTANTS={m.name}', given))
+	return [Job(make(m), m.target.asked(given), mutants.on_series(m, origin), given.again(f'{command} MUTANTS={m.name}'))
 		for m in mutants.load(kind, names)]
 
 
@@ -159,10 +150,16 @@ def _mutant_command(kind: str, given: Options) -> int:
 	return _conclude(judge.run(_mutants(kind, given, request.kernel(given)[0], names), given.fresh, keep_going=True), given)
 
 
+def _without(given: Options) -> Options:
+	"""What asks of the same kernel without the series."""
+	return replace(given, series_upto=0, contract='base') if given.range \
+		else replace(given, series='none', series_upto=None, contract='')
+
+
 def _posted(given: Options, wanted: Plan, base: Plan) -> List[Job]:
 	"""The suites as make post writes them, with the series and without."""
 	suites = posting.posted(wanted.origin.path, wanted.patches)
-	return [Job(Posted(), t, posting.instead(on, suites), _again('check', given), note)
+	return [Job(Posted(), t, posting.instead(on, suites), given.again('check'), note)
 		for on, note, names in ((wanted, '', target.DEFAULT), (base, '(no series)', [MAIN.name]))
 		for t in _targets(given, names)]
 
@@ -177,10 +174,10 @@ def check(given: Options) -> int:
 	base = tree.plan(origin, series='none')
 
 	def job(check: Check, command: str = 'check') -> Job:
-		return Job(check, main, wanted, _again(command, given))
+		return Job(check, main, wanted, given.again(command))
 	jobs = [job(Tools()), job(Types()), *_style(given, wanted), *_suites(given, wanted, targets), job(Guests())]
 	if wanted.patches:
-		jobs.append(Job(Kunit(), main, base, 'make kunit SERIES=none', '(no series)'))
+		jobs.append(Job(Kunit(), main, base, _without(given).again('kunit'), '(no series)'))
 	jobs += [job(Sparse(), 'sparse'), job(Order(), 'order'), job(Cost(_one_of_ours(given)), 'cost'), job(Native())]
 	for other, name in _each_of_ours(given, wanted)[1:]:
 		jobs += [_of_ours(check, other, name, given) for check in (Kunit(), Order(), Cost(name))]
@@ -205,6 +202,8 @@ def matrix(given: Options) -> int:
 			packages.ensure(target.needs([job.target]))
 			jobs.append(job)
 		except Error as err:
+			if given.jobs_file:
+				say(f'{judge.title(job)} is left out: {err}')
 			outcomes.append(judge.finish(job, Outcome(job.check.name, job.target.name, unknown=str(err))))
 	if given.job or given.jobs_file:
 		return spread.carry_out(jobs, given) if given.job else spread.write(jobs, 'matrix', given, cells.name)

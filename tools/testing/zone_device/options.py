@@ -12,14 +12,14 @@ from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, Tuple
 
 from contract import CONTRACTS
 from host import cache
-from host.files import REPO
+from host.files import REPO, TOPS
 from host.messages import Error
 from kernel import source
 
 T = TypeVar('T')
 
-# What results are called, where they may replace former ones.
-RESULTS = ('.json', '.xml', '.html', '.svg')
+# Files of this project beside those in files.TOPS, which no result may replace.
+OURS = ('README.md', 'LICENSE', 'Makefile', '.gitignore', '.kunitconfig')
 
 
 def _text(_name: str, text: str) -> str:
@@ -117,9 +117,10 @@ SET = Kind(_set, False)
 PATH: Kind[Optional[Path]] = Kind(_path, None)
 
 
-def _variable(kind: Kind[T], form: str, about: str) -> T:
-	"""How it looks, and what it is, for make help."""
-	return field(default=kind.absent, metadata={'kind': kind, 'form': form, 'about': about})
+def _variable(kind: Kind[T], form: str, about: str, *commands: str) -> T:
+	"""How it looks, and what it is, for make help; @commands are those that it is for,
+	if not for all."""
+	return field(default=kind.absent, metadata={'kind': kind, 'form': form, 'about': about, 'commands': commands})
 
 
 @dataclass(frozen=True)
@@ -132,28 +133,29 @@ class Options:
 	range: str = _variable(TEXT, 'a..b', 'commits of the repository KDIR= as the series, on the one before')
 	series_upto: Optional[int] = _variable(COUNT_FROM_ZERO, 'n', 'apply the first n patches only')
 	contract: str = _variable(CONTRACT, 'name', 'whose promises are judged: base, streaming, nontemporal')
-	targets: Tuple[str, ...] = _variable(SOME, '"..."', 'default: uml x86_64; also arm64 s390x and those in docs/kunit.rst')
-	cell: Tuple[str, ...] = _variable(SOME, '"..."', 'make matrix: only these cells, as in arm64/7.3; may be globs')
-	filter: str = _variable(TEXT, 'glob', 'run the tests that match, as kunit.py has it: suite.test')
-	mutants: Tuple[str, ...] = _variable(SOME, '"..."', 'only the mutants whose names match')
-	functions: Tuple[str, ...] = _variable(SOME, '"..."', 'make order: look into these functions instead')
-	starts: Tuple[str, ...] = _variable(WORDS, '"..."', 'make order: nothing may be pending when these start')
-	size: str = _variable(TEXT, '64G', 'make bench, bench-native: of device memory')
-	rounds: Optional[int] = _variable(COUNT, 'n', 'make bench, bench-native: how often each is timed')
-	boots: Optional[int] = _variable(COUNT, 'n', 'make bench: guests a side')
-	cpu: Optional[int] = _variable(COUNT_FROM_ZERO, 'n', 'make bench-native: the CPU to run on')
-	series_a: str = _variable(SERIES, 'path', 'make bench: compare this series, or none, with')
-	series_b: str = _variable(SERIES, 'path', 'this one')
-	kernel_args: Tuple[str, ...] = _variable(WORDS, '"..."', 'make bench: more for the guests\' command line')
-	post: Optional[Path] = _variable(PATH, 'dir', 'make post: where to; default: post')
+	targets: Tuple[str, ...] = _variable(SOME, '"..."', 'on these; default: uml x86_64;\n'
+		'also arm64 s390x and those in docs/kunit.rst', 'kunit', 'order', 'cost', 'matrix', 'gate')
+	cell: Tuple[str, ...] = _variable(SOME, '"..."', 'only these cells, as in arm64/7.3; may be globs', 'matrix')
+	filter: str = _variable(TEXT, 'glob', 'run the tests that match, as kunit.py has it: suite.test', 'kunit', 'order')
+	mutants: Tuple[str, ...] = _variable(SOME, '"..."', 'only the mutants whose names match', 'mutants', 'order-mutants')
+	functions: Tuple[str, ...] = _variable(SOME, '"..."', 'look into these functions instead', 'order')
+	starts: Tuple[str, ...] = _variable(WORDS, '"..."', 'nothing may be pending when these start', 'order')
+	size: str = _variable(TEXT, '64G', 'of device memory', 'bench', 'bench-native')
+	rounds: Optional[int] = _variable(COUNT, 'n', 'how often each is timed', 'bench', 'bench-native')
+	boots: Optional[int] = _variable(COUNT, 'n', 'guests a side', 'bench')
+	cpu: Optional[int] = _variable(COUNT_FROM_ZERO, 'n', 'the CPU to run on', 'bench-native')
+	series_a: str = _variable(SERIES, 'path', 'compare this series, or none,', 'bench')
+	series_b: str = _variable(SERIES, 'path', 'with this one', 'bench')
+	kernel_args: Tuple[str, ...] = _variable(WORDS, '"..."', 'more for the guests\' command line', 'bench')
+	post: Optional[Path] = _variable(PATH, 'dir', 'where to; default: post', 'post')
 	json: str = _variable(OUTPUT, 'file', 'the results')
-	markdown: str = _variable(OUTPUT, 'file', 'make gate: its table')
+	markdown: str = _variable(OUTPUT, 'file', 'its table', 'gate')
 	junit: str = _variable(OUTPUT, 'file', 'the same for a CI system')
-	jobs_file: str = _variable(OUTPUT, 'file', 'make gate, matrix: write the jobs instead, as commands, one a line')
-	merge: Optional[Path] = _variable(PATH, 'dir', 'make gate, matrix: judge by what the jobs wrote there')
-	job: str = _variable(TEXT, 'name', 'make gate, matrix: carry out this one job; its result goes to MERGE=')
-	html: str = _variable(OUTPUT, 'file', 'make bench: its page')
-	svg: str = _variable(OUTPUT, 'file', 'make bench-native: its picture')
+	jobs_file: str = _variable(OUTPUT, 'file', 'write the jobs instead, as commands, one a line', 'gate', 'matrix')
+	merge: Optional[Path] = _variable(PATH, 'dir', 'judge by what the jobs wrote there', 'gate', 'matrix')
+	job: str = _variable(TEXT, 'name', 'carry out this one job; its result goes to MERGE=', 'gate', 'matrix')
+	html: str = _variable(OUTPUT, 'file', 'its page', 'bench')
+	svg: str = _variable(OUTPUT, 'file', 'its picture', 'bench-native')
 	fresh: bool = _variable(SET, '1', 'ask again, whatever is known from before')
 	jobs: Optional[int] = _variable(COUNT, 'n', 'compile n files at a time')
 	cc: str = _variable(TEXT, 'cc', 'the compiler; LLVM=1, LLVM=-19: as the kernel has it')
@@ -178,6 +180,10 @@ class Options:
 	def _of(self, kind: Kind[str]) -> Dict[str, str]:
 		return {n: getattr(self, f.name) for n, f in VARIABLES.items() if _kind(f) == kind and getattr(self, f.name)}
 
+	def again(self, command: str, *more: str) -> str:
+		"""The make command that asks the same, of the same tree; with @more variables."""
+		return ' '.join(filter(None, (f'make {command}', self.typed(*more))))
+
 	def typed(self, *more: str) -> str:
 		"""What says which tree is meant, as it would be typed, and @more variables."""
 		named = {n: getattr(self, n.lower()) for n in ('KDIR', 'KTARBALL', 'SERIES', 'RANGE', 'SERIES_UPTO',
@@ -194,8 +200,8 @@ def _kind(of: 'Field[Any]') -> Kind[Any]:
 	return kind
 
 
-# A blank one is what is left of a variable that was not set.
-MEANT = [n for n, f in VARIABLES.items() if _kind(f) in (INPUT, SERIES, OUTPUT, PATH, COUNT_FROM_ZERO, SOME)]
+# Of these a blank is one, and not what is left of a variable that was not set.
+MAY_BE_BLANK = ('FRESH', 'STARTS', 'KCFLAGS', 'KERNEL_ARGS')
 
 COMMANDS = {
 	'kunit': 'build and run the suites; prints one table',
@@ -228,7 +234,8 @@ def usage() -> str:
 		return [f'{name:<19}{first}', *(f'{"":<19}{line}' for line in more)]
 	lines = [l for name, about in COMMANDS.items() for l in entry(f'make {name}', about)]
 	for name, metadata in ((n, f.metadata) for n, f in VARIABLES.items() if f.metadata['about']):
-		lines += entry(f'{name}={metadata["form"]}', metadata['about'])
+		of = f'make {", ".join(metadata["commands"])}: ' if metadata['commands'] else ''
+		lines += entry(f'{name}={metadata["form"]}', of + metadata['about'])
 	lines.insert(len([l for l in lines if not re.match(r'\w+=', l)]), '')
 	return '\n'.join(lines)
 
@@ -266,9 +273,7 @@ def _no_input(name: str, text: str, given: Options) -> None:
 	real = Path(os.path.realpath(cache.expand(name, text)))
 	where = given.cache
 	cached = where is not None and cache.is_in(real, where) and not cache.is_in(real, where / 'bench')
-	parts = [REPO / n for n in ('include', 'lib', 'mm', 'series', 'tools', '.git', '.ci')]
-	tracked = [p for p in REPO.iterdir() if p.is_file()] if real.parent == REPO and real.suffix not in RESULTS else []
-	if cached or real in tracked or any(cache.is_in(real, p) for p in parts):
+	if cached or real in [REPO / n for n in OURS] or any(cache.is_in(real, REPO / n) for n in (*TOPS, '.git', '.ci')):
 		raise Error(f'{name}={text} is a file of {"the cache" if cached else "this project"}: name another one')
 	for other, value in {**given.inputs, **given.outputs}.items():
 		if other == name or value == 'none':
@@ -278,16 +283,20 @@ def _no_input(name: str, text: str, given: Options) -> None:
 			raise Error(f'{name}={text} would overwrite, or lies in, {other}={value}: name another file')
 
 
-def parse() -> Options:
+def parse(command: str = '') -> Options:
 	"""Reads the environment, and refuses what cannot be meant, in one sentence,
 	before anything is done. Nothing else looks there for what a user wants."""
 	for name, value in _given_to_make().items():
-		if name in MEANT and not value.strip():
-			raise Error(f'{name}= is blank: give it a value, or leave it out')
 		if name not in VARIABLES:
 			close = nearest(name, list(VARIABLES))
 			raise Error(f'{name}= is no variable of this project' + (f'; is {close}= meant?' if close
 				else '; make help lists them'))
+		if name not in MAY_BE_BLANK and not value.strip():
+			raise Error(f'{name}= is blank: give it a value, or leave it out')
+		commands = VARIABLES[name].metadata['commands']
+		if command and commands and command not in commands:
+			raise Error(f'make {command} does not look at {name}=, which is for make {" and make ".join(commands)}: '
+				'leave it out')
 	texts = {n: os.environ[n] for n in VARIABLES if os.environ.get(n)}
 	values: Dict[str, Any] = {'cache': _cache(), 'files': _words('FILES', os.environ.get('FILES', ''))}
 	values.update((VARIABLES[n].name, _kind(VARIABLES[n]).read(n, text)) for n, text in texts.items())

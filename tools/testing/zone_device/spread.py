@@ -35,10 +35,10 @@ def write(jobs: Sequence[Job], command: str, given: Options, cell: Callable[[Job
 	# options.parse() sees to it that there is such a place.
 	assert given.merge
 	where, keys, took = given.merge, Keys(), store.durations()
+	there = f'-s -C {shlex.quote(str(REPO))} {command}'
 	left = [job for job in jobs if given.fresh or not store.read(_result(where, keys.of(job)))]
 	left.sort(key=lambda job: took.get((job.check.name, job.target.name), float('inf')), reverse=True)
-	lines = [f'make -s -C {shlex.quote(str(REPO))} {command} '
-		f'{_absolute(replace(given, cell=cell(job))).typed("TARGETS", "CELL", "TIMEOUT")} '
+	lines = [f'{_absolute(replace(given, cell=cell(job))).again(there, "TARGETS", "CELL", "TIMEOUT")} '
 		f'MERGE={shlex.quote(str(where))} {"FRESH=1 " if given.fresh else ""}JOB={keys.of(job)} # {judge.title(job)}\n'
 		for job in left]
 	files.write_output('JOBS_FILE', given.jobs_file, ''.join(lines))

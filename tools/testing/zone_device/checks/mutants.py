@@ -35,7 +35,6 @@ DIRECTORY = REPO / 'tools/testing/zone_device/mutants'
 @dataclass(frozen=True)
 class Mutant:
 	path: Path
-	text: str
 	caught_by: Tuple[Tuple[str, str], ...]
 	missed_by: Tuple[str, ...]
 	target: Target
@@ -62,7 +61,6 @@ class Mutant:
 
 
 def parse(path: Path) -> Mutant:
-	prose: List[str] = []
 	caught: List[Tuple[str, str]] = []
 	missed: List[str] = []
 	target, breaks = MAIN.name, ''
@@ -79,25 +77,24 @@ def parse(path: Path) -> Mutant:
 			breaks = value
 		elif key == 'Target':
 			target = value
-		elif line.strip():
-			prose.append(line.strip())
 	if path.parent.name not in source.ours():
 		raise Error(f'mutants/{path.parent.name}: there is no such series or port')
 	if not caught or target not in TARGETS:
 		raise Error(f'{path.name}: a mutant says Caught-by:, and a Target: that there is')
 	if breaks and breaks not in (p.name for p in contracts.PROMISES):
 		raise Error(f'{path.name}: Breaks: {breaks}: there is no such promise')
-	return Mutant(path, ' '.join(prose), tuple(caught), tuple(missed), TARGETS[target], breaks)
+	return Mutant(path, tuple(caught), tuple(missed), TARGETS[target], breaks)
 
 
 def load(kind: str, names: Sequence[str] = ('*',)) -> List[Mutant]:
 	"""The mutants that a checker of that kind must catch, ordered by series and
 	target, so that one's build is the next one's start."""
 	found = [parse(p) for p in sorted(DIRECTORY.glob('*/*.patch'))]
-	found = [m for m in found if m.catchers(kind)
-		and any(fnmatch.fnmatchcase(m.name, n) for n in names)]
-	if not found:
-		raise Error(f'MUTANTS={" ".join(names)}: no such mutant in {DIRECTORY.relative_to(REPO)}')
+	found = [m for m in found if m.catchers(kind)]
+	for pattern in names:
+		if not any(fnmatch.fnmatchcase(m.name, pattern) for m in found):
+			raise Error(f'MUTANTS={pattern}: no such mutant in {DIRECTORY.relative_to(REPO)}')
+	found = [m for m in found if any(fnmatch.fnmatchcase(m.name, n) for n in names)]
 	return sorted(found, key=lambda m: (m.series != source.OUR_SERIES, m.target.name, m.name))
 
 

@@ -173,9 +173,8 @@ def cells(commits: List[Commit], contract: str) -> List[Dict[str, Cell]]:
 				# It may be right, but coverage does not shrink unseen.
 				row[column].note = f'{now} tests passed, {then} before'
 			then = now if commit.of('kunit') else then
-	for name, column_of in (('promises', _promises), ('cost', _cost)):
-		for cell, row in zip(column_of(commits, contract), rows):
-			row[name] = cell
+	for row, promises, costs in zip(rows, _promises(commits, contract), _cost(commits)):
+		row.update(promises=promises, cost=costs)
 	for commit, row in zip(commits, rows):
 		for name in RUN:
 			if commit.same and row[name].says == OK:
@@ -256,7 +255,7 @@ def _per_page(commit: Commit) -> Dict[Tuple[str, str], float]:
 	return found
 
 
-def _cost(commits: List[Commit], _contract: str) -> List[Cell]:
+def _cost(commits: List[Commit]) -> List[Cell]:
 	row: List[Cell] = []
 	before: Dict[Tuple[str, str], float] = {}
 	least: Dict[Tuple[str, str], float] = {}

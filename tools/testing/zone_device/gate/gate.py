@@ -61,13 +61,13 @@ def _jobs(plans: List[Plan], targets: List[Target], given: Options) -> List[List
 	whether it builds, what sparse says, and what runs."""
 	main = MAIN.asked(given)
 	names = {'build': 'kunit', 'counts': 'cost'}
-	typed = replace(given, series_upto=None).typed()
 	of = len(plans) - 1
 
 	def job(number: int, check: Check, on: Target) -> Job:
-		upto = '' if number == of and given.series_upto is None else f' SERIES_UPTO={number}'
-		return Job(check, on, plans[number], f'make {names.get(check.name, check.name)} {typed}{upto}'
-			+ (f' TARGETS={on.name}' if check.name in ('build', 'kunit') else ''), f'({number}/{of})', quiet=True)
+		upto = None if number == of and given.series_upto is None else number
+		again = replace(given, series_upto=upto).again(names.get(check.name, check.name))
+		return Job(check, on, plans[number], again + (f' TARGETS={on.name}' if check.name in ('build', 'kunit') else ''),
+			f'({number}/{of})', quiet=True)
 	return [[[job(n, Checkpatch(last=True), main)] if n else [], [job(n, Build(), t) for t in targets],
 		[job(n, Sparse(), main)], [*(job(n, Kunit(), t) for t in targets), job(n, Order(), main), job(n, Counts(), main)]]
 		for n in range(of + 1)]

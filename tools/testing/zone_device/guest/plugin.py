@@ -83,8 +83,9 @@ def memmap(kernel: Kernel) -> Tuple[int, int]:
 
 def lacks(arch: Arch) -> str:
 	"""Why nothing can be judged there by what the plugin sees, or ''."""
-	return '' if arch.entries else f'the QEMU plugin does not know {arch.name}: it takes its calls, returns and ' \
-		f'streaming stores in plugin/insn.c, and its entries into the kernel in arch/{arch.name}.py'
+	return '' if arch.entries else f'the QEMU plugin does not know {arch.name}: where a call stores its return address, ' \
+		f'it takes its instructions in plugin/insn.c and its entries in arch/{arch.name}.py; where it does not, ' \
+		'a QEMU whose plugins can read registers, 9.0 or newer'
 
 
 def _stubs(kernel: Kernel, arch: Arch) -> List[int]:

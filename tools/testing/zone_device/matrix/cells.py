@@ -33,6 +33,9 @@ def _asked(name: str, release: str, patterns: Sequence[str]) -> bool:
 def jobs(given: Options) -> List[Job]:
 	"""A job for each cell that CELL= and TARGETS= mean. Fetches the kernels that are
 	meant. Raises Error."""
+	for release, what in WOULD_TAKE.items():
+		if any(p.endswith(f'/{release}') for p in given.cell):
+			raise Error(f'CELL={" ".join(given.cell)}: cannot judge {release}: it would take {what}')
 	names = list(given.targets) or [n for n in TARGETS if n not in LEFT_OUT]
 	target.chosen(names)
 	found: Dict[str, Job] = {}
@@ -40,7 +43,7 @@ def jobs(given: Options) -> List[Job]:
 	def add(plan: Plan) -> None:
 		for name in (n for n in names if _asked(n, plan.release, given.cell)):
 			found.setdefault(f'{name}/{plan.release}', Job(Kunit(), TARGETS[name].asked(given), plan,
-				' '.join(filter(None, (f'make matrix CELL={name}/{plan.release}', given.typed()))), f'({plan.release})'))
+				given.again(f'matrix CELL={name}/{plan.release}'), f'({plan.release})'))
 	older = [] if given.kdir or given.ktarball or given.range else \
 		[r for r in OLDER if any(_asked(n, r, given.cell) for n in names)]
 	only_older = bool(given.cell) and all(p.endswith(tuple(f'/{r}' for r in older or ['-'])) for p in given.cell)

@@ -4,6 +4,7 @@
 A file in ledgers/, named as the release: names of targets on a line, and below them,
 indented, how many tests are skipped for which reason, in the suites' own words; a
 line that stands further in goes on with the reason above it.
+How many tests there are stands there as well: one that is gone is not skipped.
 Who changes it says by that that less is tested, or more; nothing else changes it.
 """
 
@@ -17,6 +18,9 @@ from host.messages import Error, say, tell
 from outcome import Outcome
 
 DIRECTORY = REPO / 'tools/testing/zone_device/ledgers'
+
+# What stands for a reason beside the number of all tests.
+TESTS = 'tests in all'
 
 # Target -> reason -> how many.
 Ledger = Dict[str, Dict[str, int]]
@@ -62,9 +66,13 @@ def counted(outcome: Outcome) -> Dict[str, int]:
 	return found
 
 
+def _tests(outcome: Outcome) -> int:
+	return outcome.passed + outcome.failed + outcome.skipped
+
+
 def judge(outcome: Outcome, target: str, release: str, ledger: Optional[Ledger]) -> None:
-	"""@outcome is bad if it skips what its ledger does not have; where there is none it
-	is not judged, and what a ledger would have is shown."""
+	"""@outcome is bad if it skips what its ledger does not have, or lacks tests; where
+	there is none it is not judged, and what a ledger would have is shown."""
 	if not outcome.ok or not outcome.cases:
 		return
 	if ledger is None or target not in ledger:
@@ -77,7 +85,12 @@ def judge(outcome: Outcome, target: str, release: str, ledger: Optional[Ledger])
 		first = next(name for name, why in outcome.skips if report.reason(why) == reason)
 		outcome.problem = f'more is skipped than ledgers/{release} has: {count} instead of {said.get(reason, 0)} for ' \
 			f'"{reason}", {first} among them' + (f'; and {len(more) - 1} more reasons' if more.keys() - {reason} else '')
-	fewer = {r: n for r, n in said.items() if seen.get(r, 0) < n}
+	tests, wanted = _tests(outcome), said.get(TESTS, 0)
+	if tests < wanted and not more:
+		outcome.problem = f'{tests} tests instead of the {wanted} that ledgers/{release} has'
+	elif tests > wanted:
+		say(f'{target}: {tests} tests, and ledgers/{release} has {wanted}, so raise it')
+	fewer = {r: n for r, n in said.items() if seen.get(r, 0) < n and r != TESTS}
 	if fewer:
 		say(f'{target}: fewer tests are skipped than ledgers/{release} has, so lower it: '
 			+ '; '.join(f'{seen.get(r, 0)} for "{r}"' for r in fewer))
@@ -85,4 +98,5 @@ def judge(outcome: Outcome, target: str, release: str, ledger: Optional[Ledger])
 
 def lines(outcome: Outcome, target: str) -> List[str]:
 	"""What a ledger would have of it."""
-	return [target, *(f'    {count:<4} {reason}' for reason, count in counted(outcome).items())]
+	found = {TESTS: _tests(outcome), **counted(outcome)}
+	return [target, *(f'    {count:<4} {reason}' for reason, count in found.items())]

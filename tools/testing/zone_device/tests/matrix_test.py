@@ -72,6 +72,17 @@ class Ledger(Case):
 		self.assertIn('1 instead of 0 for "no such reason", suite.test_1 among them; and 1 more reasons',
 			self.judged('needs CONFIG_KASAN', 'no such reason', 'another'))
 
+	def test_a_test_that_is_gone_is_red(self) -> None:
+		known = self.load('x86_64\n    3   tests in all\n    2   a\n')
+		for reasons, problem, said in ((('a', 'a'), '', ''), (('a',), '2 tests instead of the 3 that ledgers/7.3 has', ''),
+				(('a', 'a', 'promise x is not made by y'), '1 instead of 0 for "promise x', '4 tests, and ledgers/7.3 has 3')):
+			found = outcome(*reasons)
+			with mock.patch.object(ledger, 'say') as says:
+				ledger.judge(found, 'x86_64', '7.3', known)
+			self.assertIn(problem, found.problem)
+			self.assertEqual(bool(problem), bool(found.problem))
+			self.assertIn(said, ' '.join(c[0][0] for c in says.call_args_list))
+
 	def test_fewer_is_said(self) -> None:
 		with mock.patch.object(ledger, 'say') as said:
 			self.assertEqual(self.judged('needs CONFIG_KASAN'), '')
@@ -85,7 +96,7 @@ class Ledger(Case):
 			ledger.judge(found, 'x86_64', '7.2', None)
 		self.assertTrue(found.ok)
 		self.assertEqual(told.call_args[0][0], ['not judged by ledgers/7.2, which would have of it:', 'x86_64',
-			'    1    no such reason'])
+			'    2    tests in all', '    1    no such reason'])
 
 	def test_it_says_nothing_of_what_is_bad_already(self) -> None:
 		bad = outcome('no such reason')
@@ -103,7 +114,7 @@ class Ledger(Case):
 
 	def test_what_it_would_say_is_what_it_reads(self) -> None:
 		seen = outcome('a', 'b', 'a')
-		self.assertEqual(self.load('\n'.join(ledger.lines(seen, 'x86_64')))['x86_64'], {'a': 2, 'b': 1})
+		self.assertEqual(self.load('\n'.join(ledger.lines(seen, 'x86_64')))['x86_64'], {'tests in all': 4, 'a': 2, 'b': 1})
 
 
 class Cells(Case):
@@ -143,6 +154,11 @@ class Cells(Case):
 	def test_one_that_is_not_there(self) -> None:
 		with self.assertRaisesRegex(Error, 'CELL=arm46: no such cell; it is a target and a release, as in arm64/7.3'):
 			self.cells('arm46')
+
+	def test_one_that_would_take_more(self) -> None:
+		with self.assertRaisesRegex(Error, 'CELL=x86_64/6.12: cannot judge 6.12: it would take a series for it'):
+			self.cells('x86_64/6.12')
+		self.assertEqual(self.fetched, [])
 
 	def test_one_of_several_is_not_there(self) -> None:
 		with self.assertRaisesRegex(Error, 'CELL=s390/7.3: no such cell'):

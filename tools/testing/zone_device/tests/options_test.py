@@ -90,7 +90,7 @@ class Options(Front):
 		self.assertFalse((self.dir / 'r.json').exists())
 
 	def test_blank_on_the_command_line(self) -> None:
-		for name in ('KDIR', 'SERIES', 'CACHE', 'JSON', 'SERIES_UPTO'):
+		for name in ('KDIR', 'SERIES', 'CACHE', 'JSON', 'SERIES_UPTO', 'FILTER', 'CONTRACT', 'JOBS'):
 			self.assertOneSentence(self.make('kunit', f'{name}=', KDIR=self.kdir), f'{name}= is blank')
 		self.assertOneSentence(self.make('distclean', 'CACHE='), 'CACHE= is blank')
 
@@ -102,6 +102,12 @@ class Options(Front):
 		self.refused('QWERTY= is no variable', 'make help', arguments=('QWERTY=1',))
 		# In the environment it may be meant for somebody else.
 		self.assertWorks(FILTERS='x')
+
+	def test_one_that_the_command_does_not_look_at(self) -> None:
+		self.refused('make check does not look at TARGETS=', 'leave it out', command='check', arguments=('TARGETS=arm64',))
+		self.refused('make kunit does not look at MUTANTS=', 'make mutants and make order-mutants', arguments=('MUTANTS=x',))
+		# In the environment it may be for another command.
+		self.assertWorks(MUTANTS='x')
 
 	def test_one_on_the_command_line(self) -> None:
 		done = self.make('kunit', f'KDIR={self.kdir}', 'FILTER=s.*', 'JOBS=1')
