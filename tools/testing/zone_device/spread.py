@@ -24,7 +24,7 @@ def _result(where: Path, key: str) -> Path:
 
 def _absolute(given: Options) -> Options:
 	"""The same from whatever directory the line is run in."""
-	paths: Dict[str, Any] = {VARIABLES[name].name: str(Path(cache.expand(name, text)).absolute())
+	paths: Dict[str, Any] = {VARIABLES[name].name: str(cache.expand(name, text))
 		for name, text in given.inputs.items() if text != 'none'}
 	return replace(given, **paths)
 

@@ -77,10 +77,15 @@ def _all(jobs: List[List[List[Job]]]) -> List[Job]:
 	return [job for stages in jobs for stage in stages for job in stage]
 
 
+def _hash(patch: patches.Patch) -> str:
+	"""A message may be amended, and it is the same patch."""
+	return hashlib.sha256(patch.diff()).hexdigest()
+
+
 def _commit(number: int, plan: Plan) -> Commit:
 	patch = plan.patches[-1] if number else None
 	return Commit(number, patch.subject or patch.name if patch else plan.origin.name,
-		hashlib.sha256(patch.diff()).hexdigest() if patch else '')
+		_hash(patch) if patch else '')
 
 
 def _ask(plans: List[Plan], jobs: List[List[List[Job]]], given: Options) -> List[Commit]:
@@ -132,12 +137,16 @@ def _commands(commits: List[Commit], rows: List[Dict[str, cells.Cell]]) -> None:
 			cell.command = next((o.command for o in asked if not o.ok or o.warnings), asked[0].command if asked else '')
 
 
+def _known(patch: str) -> Path:
+	"""What was found of the patch whose diff has that hash."""
+	return cache.directory() / 'gate' / f'{patch}.json'
+
+
 def _keep(gate: Gate) -> None:
 	"""For b4, which asks about one patch at a time."""
-	where = cache.directory() / 'gate'
-	where.mkdir(parents=True, exist_ok=True)
 	for commit, row in zip(gate.commits[1:], gate.rows[1:]):
-		files.write_atomically(where / f'{commit.patch}.json', json.dumps({n: {'says': c.says, 'words': c.words}
+		_known(commit.patch).parent.mkdir(parents=True, exist_ok=True)
+		files.write_atomically(_known(commit.patch), json.dumps({n: {'says': c.says, 'words': c.words}
 			for n, c in row.items()}))
 
 
@@ -165,6 +174,6 @@ def gate(given: Options) -> int:
 def b4(_given: Options) -> int:
 	"""What is known of the patch on standard input, as b4 asks for it."""
 	patch = patches.from_mail(sys.stdin.buffer.read())
-	known = cache.directory() / 'gate' / f'{hashlib.sha256(patch.diff()).hexdigest()}.json'
+	known = _known(_hash(patch))
 	print(forms.b4(json.loads(known.read_text()) if known.is_file() else None))
 	return 0

@@ -18,7 +18,7 @@ from helper import contents, DATA, patch_text, REPO, Repository, TOOLS
 GATE = [sys.executable, '-B', str(TOOLS), 'gate']
 # As the docs have it, but for where this project lies.
 FOR_BISECT = re.findall(r"git bisect run sh -c '([^']*)'", (TOOLS / 'docs/gate.rst').read_text())[0].replace(
-	'python3 ~/zone-device/tools/testing/zone_device gate', ' '.join(GATE))
+	'python3 ~/zone-device-kunit/tools/testing/zone_device gate', ' '.join(GATE))
 # What a CI system or this machine has for all, and a test does not do.
 NOT_HERE = ('apt-get',)
 
