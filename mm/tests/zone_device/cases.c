@@ -178,7 +178,7 @@ const void *zd_next_part(struct kunit *test, const void *prev, char *desc)
 	static struct zd_part parts[ARRAY_SIZE(sizes) * ARRAY_SIZE(offsets)];
 	struct zd_part *part = prev ? (struct zd_part *)prev + 1 : parts;
 	unsigned int i = part - parts;
-	/* What is twice the same is one, where a section is a pageblock. */
+	/* Where a section is a pageblock the last three sizes are those before them. */
 	unsigned int again = pageblock_nr_pages == PAGES_PER_SECTION ? 3 * ARRAY_SIZE(offsets) : 0;
 
 	if (i == ARRAY_SIZE(parts) - again)

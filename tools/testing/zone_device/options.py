@@ -200,7 +200,7 @@ def _kind(of: 'Field[Any]') -> Kind[Any]:
 	return kind
 
 
-# Of these a blank is one, and not what is left of a variable that was not set.
+# Of these nothing is a value. Any other that is blank is one that was not set.
 MAY_BE_BLANK = ('FRESH', 'STARTS', 'KCFLAGS', 'KERNEL_ARGS')
 
 COMMANDS = {

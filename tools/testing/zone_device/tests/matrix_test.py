@@ -111,6 +111,7 @@ class Ledger(Case):
 			found = ledger.load(path.name)
 			assert found
 			self.assertLessEqual(set(found), set(TARGETS), path)
+			self.assertEqual([t for t in found if ledger.TESTS not in found[t]], [], path)
 
 	def test_what_it_would_say_is_what_it_reads(self) -> None:
 		seen = outcome('a', 'b', 'a')

@@ -2,6 +2,7 @@
 """What is wrong with a variable is said first, before anything is prepared."""
 
 import os
+import subprocess
 import unittest
 from typing import Any, Dict, Sequence
 
@@ -75,6 +76,8 @@ class Options(Front):
 			done = self.kunit(JSON=self.cache / name)
 			self.assertOneSentence(done, 'is a file of the cache')
 		self.assertEqual(snapshot(REPO / 'mm'), before)
+		tracked = subprocess.run(['git', '-C', REPO, 'ls-files'], check=True, text=True, stdout=subprocess.PIPE).stdout.split()
+		self.assertEqual(sorted(n for n in tracked if '/' not in n), sorted(options.OURS))
 
 	def test_an_output_keeps_its_mode_and_follows_no_planted_link(self) -> None:
 		result = self.dir / 'r.json'
