@@ -157,7 +157,7 @@ class Options:
 	html: str = _variable(OUTPUT, 'file', 'its page', 'bench')
 	svg: str = _variable(OUTPUT, 'file', 'its picture', 'bench-native')
 	fresh: bool = _variable(SET, '1', 'ask again, whatever is known from before')
-	jobs: Optional[int] = _variable(COUNT, 'n', 'compile n files at a time')
+	jobs: Optional[int] = _variable(COUNT, 'n', 'compile n files, or do n other things, at a time; default: one a core')
 	cc: str = _variable(TEXT, 'cc', 'the compiler; LLVM=1, LLVM=-19: as the kernel has it')
 	llvm: str = _variable(TEXT, '', '')
 	kcflags: str = _variable(TEXT, '"..."', 'more for the compiler, as the kernel has it')

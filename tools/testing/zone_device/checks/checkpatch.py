@@ -2,11 +2,13 @@
 """checkpatch.pl --strict, on each patch of the series and on the suites."""
 
 import os
-from typing import Dict, List, Sequence
+from functools import partial
+from typing import Callable, Dict, List, Sequence
 
 from checks import Check
 from guest.target import Target
 from host import cache, process
+from host.lanes import each
 from host.messages import Error
 from kernel import overlay, post
 from kernel.series import Patch
@@ -36,26 +38,26 @@ class Checkpatch(Check):
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		if self.last:
 			return of_files(self.name, checkpatch(tree.source, tree.patches[-1:], suites=False,
-				ignore=('FILE_PATH_CHANGES',) if self.port else ()))
-		return of_files(self.name, checkpatch(tree.source, tree.patches, tree.features))
+				ignore=('FILE_PATH_CHANGES',) if self.port else (), lanes=target.toolchain.jobs))
+		return of_files(self.name, checkpatch(tree.source, tree.patches, tree.features, lanes=target.toolchain.jobs))
 
 
 def checkpatch(origin: Source, series: Sequence[Patch], bound: str = '', suites: bool = True,
-	       ignore: Sequence[str] = ()) -> Dict[str, List[str]]:
-	"""Patch or file of the suites -> what checkpatch.pl says of it. The suites as
-	they are posted are looked at if there is something @bound to test."""
+	       ignore: Sequence[str] = (), lanes: int = 1) -> Dict[str, List[str]]:
+	"""Patch or file of the suites -> what checkpatch.pl says of it, @lanes of them at a
+	time. The suites as they are posted are looked at if there is something @bound to test."""
 	script = origin.path / 'scripts/checkpatch.pl'
 	if not script.is_file():
 		raise Error(f'{origin.name} has no scripts/checkpatch.pl')
 	options = ['perl', str(script), f'--root={origin.path}', '--strict', '--no-signoff',
 		'--terse', '--show-types', '--no-summary', *(f'--ignore={what}' for what in ignore)]
-	result = {patch.name: _patch(options, patch) for patch in series}
+	asked: Dict[str, Callable[[], List[str]]] = {p.name: partial(_patch, options, p) for p in series}
 	if 'ZD_COPY' in bound:
-		result.update((p.name, _patch([*options, SUITES], p)) for p in post.posted(origin.path, series))
+		asked.update((p.name, partial(_patch, [*options, SUITES], p)) for p in post.posted(origin.path, series))
 	for name, path in overlay.files(overlay.ALL).items() if suites else ():
 		if name.endswith(('.c', '.h')):
-			result[name] = _said([*options, SUITES, '--file', str(path)], str(path), name)
-	return result
+			asked[name] = partial(_said, [*options, SUITES, '--file', str(path)], str(path), name)
+	return each(asked, lanes)
 
 
 def _patch(options: List[str], patch: Patch) -> List[str]:

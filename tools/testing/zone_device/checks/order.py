@@ -6,6 +6,7 @@ the rules.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Callable, Dict, List, Sequence, Tuple
 
 import contract as contracts
@@ -15,6 +16,7 @@ from checks.order_result import details, drains, Result, summary
 from guest import boot, build, plugin
 from guest.plugin import Point, Settings, Watch
 from guest.target import Target
+from host import lanes
 from host.messages import say
 from kernel.tree import Tree
 from kernel.vmlinux import base_name, Kernel
@@ -129,14 +131,30 @@ def function_settings(names: Sequence[str], starts: Sequence[str]) -> Callable[[
 	return settings
 
 
-def watch(prepared: Tree, target: Target, kernel: Kernel, one: Part) -> Result:
+# Of a guest: whether struct pages were looked at, its verdict, what the plugin wrote.
+Guest = Tuple[bool, Outcome, List[List[str]]]
+
+
+def _guest(prepared: Tree, target: Target, kernel: Kernel, one: Part) -> Guest:
 	settings = one.settings(kernel)
-	verdict, lines = plugin.boot(prepared, target, kernel, settings, f'order-{one.name}', filter=one.filter)
-	result = Result(one.name, verdict, kernel, settings.memmap, one.promises)
-	result.read(lines)
-	if not one.drains:
-		result.drained = []
-	return result
+	return (settings.memmap, *plugin.boot(prepared, target, kernel, settings, f'order-{one.name}', filter=one.filter))
+
+
+def _values(prepared: Tree, target: Target) -> Guest:
+	"""Without the plugin: what values alone say."""
+	return False, boot.boot(prepared, target, filter='zone_device*'), []
+
+
+def _watched(kernel: Kernel, parts: Sequence[Part], guests: Dict[str, Guest]) -> List[Result]:
+	found = []
+	for one in parts:
+		memmap, verdict, lines = guests[one.name]
+		result = Result(one.name, verdict, kernel, memmap, one.promises)
+		result.read(lines)
+		if not one.drains:
+			result.drained = []
+		found.append(result)
+	return found
 
 
 class Order(Check):
@@ -161,13 +179,16 @@ class Order(Check):
 			return outcome
 		build.build(tree, target)
 		kernel = plugin.load(tree, target)
+		parts = [p for p in self.parts if p.needs in tree.features]
+		# A guest keeps one core busy.
+		guests = lanes.each({p.name: partial(_guest, tree, target, kernel, p) for p in parts}, target.toolchain.jobs)
+		for result in _watched(kernel, parts, guests):
+			_add(outcome, result)
 		for part in self.parts:
 			if part.needs not in tree.features:
 				outcome.skipped += 1
 				outcome.skips.append((part.name, 'this tree has no such copy'))
 				outcome.cases.append((part.name, 'SKIP'))
-				continue
-			_add(outcome, watch(tree, target, kernel, part))
 		outcome.seen = contracts.total(outcome.seen)
 		return outcome
 
@@ -206,13 +227,15 @@ class OrderMutant(Check):
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		build.build(tree, target)
-		values = boot.boot(tree, target, filter='zone_device*')
 		expected = self.mutant.catchers('order')[0]
 		# What is to break a promise alone is looked at wherever there are promises of struct pages.
 		parts = [p for p in PARTS if p.promises and not p.needs] if self.mutant.breaks else \
 			[next((p for p in PARTS if expected in p.promises), PARTS[0])]
 		kernel = plugin.load(tree, target)
-		results = [watch(tree, target, kernel, p) for p in parts]
+		guests = lanes.each({'values': partial(_values, tree, target),
+			**{p.name: partial(_guest, tree, target, kernel, p) for p in parts}}, target.toolchain.jobs)
+		_, values, _ = guests.pop('values')
+		results = _watched(kernel, parts, guests)
 		seen = list(dict.fromkeys(r for result in results for r in result.broken))
 		problem = next((r.verdict.problem for r in results if r.verdict.problem), '')
 		others = [r for r in seen if r != expected]

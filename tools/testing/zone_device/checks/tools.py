@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 """This project's own tests, and the types of its Python."""
 
+import io
 import shutil
 import sys
 import unittest
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import List
+from typing import List, Tuple
 
 from checks import Check
 from guest.target import BENCH, Target
-from host import cache, files, process
+from host import cache, files, lanes, process
 from kernel.tree import Tree
 from outcome import Outcome
 
@@ -28,17 +31,39 @@ class _Result(unittest.TextTestResult):
 		self.good.append(test.id())
 
 
-def _run(check: str, pattern: str) -> Outcome:
-	tests = unittest.TestLoader().discover(str(HERE / 'tests'), pattern)
-	result = unittest.TextTestRunner(sys.stderr, verbosity=2, resultclass=_Result).run(tests)
+@dataclass
+class _Said:
+	"""What the tests of one file said, and what unittest printed of it."""
+	text: str
+	good: List[str]
+	failures: List[Tuple[str, List[str]]]
+	skips: List[Tuple[str, str]]
+
+
+def _file(path: Path) -> _Said:
+	out = io.StringIO()
+	tests = unittest.TestLoader().discover(str(path.parent), path.name)
+	result = unittest.TextTestRunner(out, verbosity=2, resultclass=_Result).run(tests)
 	assert isinstance(result, _Result)
-	bad = [*result.failures, *result.errors]
-	failures = [(test.id(), text.splitlines()) for test, text in bad]
+	failures = [(test.id(), text.splitlines()) for test, text in (*result.failures, *result.errors)]
 	failures += [(test.id(), ['it passed, and is marked as one that fails'])
 		for test in result.unexpectedSuccesses]
-	skips = [(test.id(), reason) for test, reason in result.skipped]
-	return Outcome(check, '', len(result.good), len(failures), len(skips), skips=skips, failures=failures,
-		cases=[*((n, 'PASS') for n in result.good), *((n, 'FAIL') for n, _ in failures),
+	return _Said(out.getvalue(), result.good, failures, [(test.id(), reason) for test, reason in result.skipped])
+
+
+def _show(said: _Said) -> None:
+	print(said.text, end='', file=sys.stderr, flush=True)
+
+
+def _run(check: str, pattern: str, at_once: int = 1) -> Outcome:
+	# The largest first, which is not far from the longest.
+	paths = sorted((HERE / 'tests').glob(pattern), key=lambda p: -p.stat().st_size)
+	said = lanes.each({p.name: partial(_file, p) for p in paths}, at_once, _show).values()
+	good = [n for one in said for n in one.good]
+	failures = [f for one in said for f in one.failures]
+	skips = [s for one in said for s in one.skips]
+	return Outcome(check, '', len(good), len(failures), len(skips), skips=skips, failures=failures,
+		cases=[*((n, 'PASS') for n in good), *((n, 'FAIL') for n, _ in failures),
 			*((n, 'SKIP') for n, _ in skips)])
 
 
@@ -53,7 +78,7 @@ class Tools(Check):
 		return [[p.name, p.read_text()] for p in read if p.is_file()]
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
-		return _run(self.name, '*_test.py')
+		return _run(self.name, '*_test.py', target.toolchain.jobs)
 
 
 class Guests(Check):

@@ -19,13 +19,14 @@ from outcome import Outcome
 
 def boot(tree: Tree, target: Target, filter: str = '', kernel_args: Sequence[str] = (),
 	 qemu_args: Sequence[str] = (), timeout: Optional[int] = None, emulate: bool = False,
-	 suites: bool = True, status: Callable[[int], str] = lambda _pid: '') -> Outcome:
+	 suites: bool = True, status: Callable[[int], str] = lambda _pid: '', name: str = 'test') -> Outcome:
 	"""Boots what build() made and has kunit.py judge it, if it is to run its
-	@suites; @status is asked for a word on its progress meanwhile."""
+	@suites; @status is asked for a word on its progress meanwhile. Its files are
+	@name's: two guests at a time have two."""
 	directory = tree.build_dir(target.name)
 	machine = qemu.machine(tree, target.arch)
 	limit = timeout or target.timeout
-	result, log, kunit_log = (directory / n for n in ('result.json', 'test.log', 'kunit.log'))
+	result, log, kunit_log = (directory / f'{name}{end}' for end in ('.json', '.log', '-kunit.log'))
 	for stale in (result, log, kunit_log):
 		cache.remove(stale)
 	# What is given here may end with words for init alone.

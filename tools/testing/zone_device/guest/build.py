@@ -40,7 +40,7 @@ def make_options(target: Target) -> List[str]:
 	for word in cc.split():
 		if not word.startswith('-') and not shutil.which(word):
 			raise Error(f'{word}: no such compiler (CC={cc})')
-	if shutil.which('ccache') and 'ccache' not in cc:
+	if target.ccache and shutil.which('ccache') and 'ccache' not in cc:
 		cc = f'ccache {cc}'
 	return [*found, f'CC={cc}']
 

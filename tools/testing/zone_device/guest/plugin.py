@@ -143,7 +143,7 @@ def boot(tree: Tree, target: Target, kernel: Kernel, settings: Settings, name: s
 			raise Error(f'{path}: QEMU takes no plugin whose path has a comma; set CACHE=')
 	cache.remove(out)
 	configure(kernel, target.arch, settings, config, out)
-	outcome = guest.boot(tree, target, filter=filter, emulate=True,
+	outcome = guest.boot(tree, target, filter=filter, emulate=True, name=name,
 		kernel_args=(*KERNEL_ARGS, *target.arch.plugin_args, *kernel_args),
 		qemu_args=(*qemu_args, '-plugin', f'{plugin},config={config}'))
 	lines = [l.split() for l in out.read_text().splitlines()] if out.is_file() else []
