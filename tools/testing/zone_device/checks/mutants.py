@@ -25,7 +25,7 @@ from guest import boot, build
 from guest.target import MAIN, Target, TARGETS
 from host.files import REPO
 from host.messages import Error
-from kernel import source, tree
+from kernel import series as patches, source, tree
 from kernel.tree import Tree
 from outcome import Outcome
 
@@ -99,10 +99,13 @@ def load(kind: str, names: Sequence[str] = ('*',)) -> List[Mutant]:
 
 
 def on_series(mutant: Mutant, origin: source.Source) -> tree.Plan:
-	"""Its series with the mutant on top. One slot serves all of a series: they
-	differ in a file or two, so each is a short build."""
-	slot = 'mutant' if mutant.series == source.OUR_SERIES else f'mutant-{mutant.series.name}'
-	return tree.plan(origin, series=mutant.series, extra=[mutant.path], slot=slot)
+	"""Its series with the mutant on top, in the place of that series: it is a build of a
+	file or two there, and so is the way back. One that changes a header is a build of
+	everything, and has a place apart."""
+	place = tree.plan(origin, series=mutant.series).name
+	if any(name.endswith('.h') for patch in patches.load(mutant.path) for name in patch.touched()):
+		place += '+header'
+	return tree.plan(origin, series=mutant.series, extra=[mutant.path], slot=place)
 
 
 def not_alone(mutant: Mutant, broken: Sequence[str]) -> str:

@@ -53,7 +53,7 @@ def _plans(given: Options) -> List[Plan]:
 	with tempfile.TemporaryDirectory() as temp:
 		# What does not apply is said at once, and not after an hour.
 		patches.apply(whole.patches, start.path, Path(temp))
-	return [replace(whole, patches=whole.patches[:n], name=SLOT) for n in range(len(whole.patches) + 1)]
+	return [replace(whole, patches=whole.patches[:n], name=SLOT, stepwise=True) for n in range(len(whole.patches) + 1)]
 
 
 def _jobs(plans: List[Plan], targets: List[Target], given: Options) -> List[List[List[Job]]]:

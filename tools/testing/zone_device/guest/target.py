@@ -49,9 +49,6 @@ class Target:
 	timeout: int = 300
 	# Here because an image depends on its tree and on its target, no more.
 	toolchain: Toolchain = Toolchain()
-	# Whether one tree after another is built of it: elsewhere ccache knows no object
-	# yet, and each takes a fifth longer with it.
-	ccache: bool = False
 
 	def asked(self, given: Options) -> 'Target':
 		"""As the user wants it built and run."""
@@ -76,8 +73,8 @@ _CLANG = Toolchain(llvm='-19', needs=tuple(packages.Need(f'{c}-19', f'{p}-19') f
 	('clang', 'clang'), ('ld.lld', 'lld'), ('llvm-nm', 'llvm'))))
 
 TARGETS: Dict[str, Target] = {t.name: t for t in [
-	Target('uml', ARCHES['um'], ('lib/tests',), ('uml',), ccache=True),
-	Target('x86_64', _X86, _BOTH, (*_SMALL, 'x86_64'), ccache=True),
+	Target('uml', ARCHES['um'], ('lib/tests',), ('uml',)),
+	Target('x86_64', _X86, _BOTH, (*_SMALL, 'x86_64')),
 	Target('x86_64-kasan', _X86, _MM, (*_SMALL, 'x86_64', 'kasan'), 900),
 	Target('x86_64-bench', _X86, _MM, ('small', 'x86_64', 'bench'), 1800),
 	Target('x86_64-pointer', _X86, _MM, (*_SMALL, 'x86_64', 'pointer')),

@@ -54,6 +54,8 @@ class Tree:
 	base: Optional['Tree'] = None
 	# What digest() says of it.
 	digest: str = ''
+	# As the plan has it.
+	stepwise: bool = False
 
 	@property
 	def src(self) -> Path:
@@ -210,6 +212,9 @@ class Plan:
 	# unless the user does.
 	tip: Tuple[Patch, ...] = ()
 	contract: str = ''
+	# Its place is that of one commit of a series after another, there and back: ccache
+	# has seen much of it.
+	stepwise: bool = False
 
 	@property
 	def partial(self) -> bool:
@@ -251,7 +256,7 @@ def plan(origin: Source, series: Union[None, str, Path] = None,
 	for path in on_top:
 		chosen = chosen + patches.load(path)
 	return Plan(origin, version, slot or _slot(where, upto, on_top, overlay), tuple(chosen), overlay,
-		probes, tuple(whole), contract)
+		probes, tuple(whole), contract, stepwise=upto is not None)
 
 
 # The files in which features.sh finds a streaming copy.
@@ -309,7 +314,7 @@ def _prepare(wanted: Plan) -> Tree:
 		made = features(place / 'src')
 		contract = _contract(wanted, copy, state, made)
 	return Tree(place, origin, wanted.name, wanted.patches, patched, produced, generation, wanted.version,
-		made, contract, wanted.partial, digest=_digest(wanted, copy, state))
+		made, contract, wanted.partial, digest=_digest(wanted, copy, state), stepwise=wanted.stepwise)
 
 
 _in_use = False
