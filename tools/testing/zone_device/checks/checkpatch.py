@@ -2,7 +2,9 @@
 """checkpatch.pl --strict, on each patch of the series and on the suites."""
 
 import os
+import tempfile
 from functools import partial
+from pathlib import Path
 from typing import Callable, Dict, List, Sequence
 
 from checks import Check
@@ -51,6 +53,7 @@ def checkpatch(origin: Source, series: Sequence[Patch], bound: str = '', suites:
 		raise Error(f'{origin.name} has no scripts/checkpatch.pl')
 	options = ['perl', str(script), f'--root={origin.path}', '--strict', '--no-signoff',
 		'--terse', '--show-types', '--no-summary', *(f'--ignore={what}' for what in ignore)]
+	(cache.directory() / 'tmp').mkdir(parents=True, exist_ok=True)
 	asked: Dict[str, Callable[[], List[str]]] = {p.name: partial(_patch, options, p) for p in series}
 	if 'ZD_COPY' in bound:
 		asked.update((p.name, partial(_patch, [*options, SUITES], p)) for p in post.posted(origin.path, series))
@@ -62,7 +65,6 @@ def checkpatch(origin: Source, series: Sequence[Patch], bound: str = '', suites:
 
 def _patch(options: List[str], patch: Patch) -> List[str]:
 	temp = cache.directory() / 'tmp' / f'{os.getpid()}.patch'
-	temp.parent.mkdir(parents=True, exist_ok=True)
 	temp.write_bytes(patch.text)
 	try:
 		return _said([*options, str(temp)], str(temp), patch.name)
@@ -71,14 +73,11 @@ def _patch(options: List[str], patch: Patch) -> List[str]:
 
 
 def _said(command: List[str], path: str, name: str) -> List[str]:
-	log = cache.directory() / 'tmp' / f'{os.getpid()}.checkpatch'
-	cache.remove(log)
-	try:
-		# It leaves a list of names in the directory where it runs.
+	# It leaves a list of names in the directory where it runs, which another one would read.
+	with tempfile.TemporaryDirectory(dir=cache.directory() / 'tmp') as where:
+		log = Path(where) / 'log'
 		status = process.run(command, log=log, cwd=log.parent)
 		lines = [l.replace(path, name) for l in log.read_text(errors='replace').splitlines() if l]
-	finally:
-		cache.remove(log)
 	if status and not lines:
 		return [f'{name}: checkpatch.pl failed with status {status}']
 	return lines if status else []

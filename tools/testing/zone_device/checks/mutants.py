@@ -13,9 +13,8 @@ other, and by a contract that does not have it nothing is wrong. A Caught-by: of
 another kind than kunit is for another checker, which finds its mutants here.
 """
 
-import dataclasses
 import fnmatch
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
@@ -103,9 +102,9 @@ def on_series(mutant: Mutant, origin: source.Source) -> tree.Plan:
 	file or two there, and so is the way back. One that changes a header is a build of
 	everything, and has a place apart."""
 	place = tree.plan(origin, series=mutant.series).name
-	if any(name.endswith('.h') for patch in patches.load(mutant.path) for name in patch.touched()):
-		place += '+header'
-	return tree.plan(origin, series=mutant.series, extra=[mutant.path], slot=place)
+	header = any(name.endswith('.h') for patch in patches.load(mutant.path) for name in patch.touched())
+	return replace(tree.plan(origin, series=mutant.series, extra=[mutant.path],
+		slot=f'{place}+header' if header else place), stepwise=header)
 
 
 def not_alone(mutant: Mutant, broken: Sequence[str]) -> str:
@@ -127,7 +126,7 @@ class KunitMutant(Check):
 		expected = self.mutant.catchers('kunit')[0]
 		build.build(tree, target)
 		# One that hangs is noticed as well, and need not be waited for long.
-		found = boot.boot(tree, target, timeout=120)
+		found = boot.boot(tree, target, timeout=120, name='mutant')
 		# A parameter's own name comes after the test's.
 		seen = list(dict.fromkeys('.'.join(n.split('.')[:2]) for n, _ in found.failures))
 		others = [s for s in seen if s != expected]
@@ -143,7 +142,7 @@ class KunitMutant(Check):
 		broken = contracts.broken(found.contract, found.seen)
 		if broken != [self.mutant.breaks]:
 			return not_alone(self.mutant, broken)
-		without = boot.boot(dataclasses.replace(tree, contract=contracts.BASE), target, timeout=120)
+		without = boot.boot(replace(tree, contract=contracts.BASE), target, timeout=120, name='mutant')
 		if not without.ok:
 			return f'; FAILS WITHOUT THE PROMISE: {", ".join(n for n, _ in without.failures) or without.problem}'
 		return ''

@@ -13,7 +13,7 @@ import contract as contracts
 from checks import Check
 from checks.mutants import Mutant, not_alone
 from checks.order_result import details, drains, Result, summary
-from guest import boot, build, plugin
+from guest import accelerator, boot, build, plugin, qemu
 from guest.plugin import Point, Settings, Watch
 from guest.target import Target
 from host import lanes
@@ -142,7 +142,15 @@ def _guest(prepared: Tree, target: Target, kernel: Kernel, one: Part) -> Guest:
 
 def _values(prepared: Tree, target: Target) -> Guest:
 	"""Without the plugin: what values alone say."""
-	return False, boot.boot(prepared, target, filter='zone_device*'), []
+	return False, boot.boot(prepared, target, filter='zone_device*', emulate=True, name='values'), []
+
+
+def _guests(prepared: Tree, target: Target, asked: Dict[str, Callable[[], Guest]]) -> Dict[str, Guest]:
+	"""Several at a time: a guest keeps one core busy."""
+	# Once for all of them.
+	plugin.compiled()
+	accelerator.choose(qemu.machine(prepared, target.arch), prepared.build_dir(target.name), emulate=True)
+	return lanes.each(asked, target.toolchain.jobs)
 
 
 def _watched(kernel: Kernel, parts: Sequence[Part], guests: Dict[str, Guest]) -> List[Result]:
@@ -180,8 +188,7 @@ class Order(Check):
 		build.build(tree, target)
 		kernel = plugin.load(tree, target)
 		parts = [p for p in self.parts if p.needs in tree.features]
-		# A guest keeps one core busy.
-		guests = lanes.each({p.name: partial(_guest, tree, target, kernel, p) for p in parts}, target.toolchain.jobs)
+		guests = _guests(tree, target, {p.name: partial(_guest, tree, target, kernel, p) for p in parts})
 		for result in _watched(kernel, parts, guests):
 			_add(outcome, result)
 		for part in self.parts:
@@ -232,8 +239,8 @@ class OrderMutant(Check):
 		parts = [p for p in PARTS if p.promises and not p.needs] if self.mutant.breaks else \
 			[next((p for p in PARTS if expected in p.promises), PARTS[0])]
 		kernel = plugin.load(tree, target)
-		guests = lanes.each({'values': partial(_values, tree, target),
-			**{p.name: partial(_guest, tree, target, kernel, p) for p in parts}}, target.toolchain.jobs)
+		guests = _guests(tree, target, {'values': partial(_values, tree, target),
+			**{p.name: partial(_guest, tree, target, kernel, p) for p in parts}})
 		_, values, _ = guests.pop('values')
 		results = _watched(kernel, parts, guests)
 		seen = list(dict.fromkeys(r for result in results for r in result.broken))

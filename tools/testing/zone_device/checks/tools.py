@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """This project's own tests, and the types of its Python."""
 
-import io
 import shutil
 import sys
 import unittest
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import List, Tuple
+from typing import Any, List, Tuple
 
 from checks import Check
 from guest.target import BENCH, Target
@@ -19,46 +18,57 @@ from outcome import Outcome
 HERE = Path(__file__).resolve().parents[1]
 
 
-class _Result(unittest.TextTestResult):
-	"""Remembers what passed, too."""
+class _Result(unittest.TestResult):
+	"""Remembers what passed, too, and says of each test what became of it: of two files
+	that are run at a time the lines mix."""
 
-	def __init__(self, *args: object, **kwargs: object) -> None:
-		super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+	def __init__(self) -> None:
+		super().__init__()
 		self.good: List[str] = []
+
+	@staticmethod
+	def _say(test: unittest.TestCase, what: str) -> None:
+		print(f'{test.id()}: {what}', file=sys.stderr, flush=True)
 
 	def addSuccess(self, test: unittest.TestCase) -> None:
 		super().addSuccess(test)
 		self.good.append(test.id())
+		self._say(test, 'ok')
+
+	def addFailure(self, test: unittest.TestCase, err: Any) -> None:
+		super().addFailure(test, err)
+		self._say(test, 'FAILED')
+
+	def addError(self, test: unittest.TestCase, err: Any) -> None:
+		super().addError(test, err)
+		self._say(test, 'FAILED')
+
+	def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+		super().addSkip(test, reason)
+		self._say(test, f'skipped: {reason}')
 
 
 @dataclass
 class _Said:
-	"""What the tests of one file said, and what unittest printed of it."""
-	text: str
+	"""What the tests of one file said."""
 	good: List[str]
 	failures: List[Tuple[str, List[str]]]
 	skips: List[Tuple[str, str]]
 
 
 def _file(path: Path) -> _Said:
-	out = io.StringIO()
-	tests = unittest.TestLoader().discover(str(path.parent), path.name)
-	result = unittest.TextTestRunner(out, verbosity=2, resultclass=_Result).run(tests)
-	assert isinstance(result, _Result)
+	result = _Result()
+	unittest.TestLoader().discover(str(path.parent), path.name).run(result)
 	failures = [(test.id(), text.splitlines()) for test, text in (*result.failures, *result.errors)]
 	failures += [(test.id(), ['it passed, and is marked as one that fails'])
 		for test in result.unexpectedSuccesses]
-	return _Said(out.getvalue(), result.good, failures, [(test.id(), reason) for test, reason in result.skipped])
-
-
-def _show(said: _Said) -> None:
-	print(said.text, end='', file=sys.stderr, flush=True)
+	return _Said(result.good, failures, [(test.id(), reason) for test, reason in result.skipped])
 
 
 def _run(check: str, pattern: str, at_once: int = 1) -> Outcome:
 	# The largest first, which is not far from the longest.
 	paths = sorted((HERE / 'tests').glob(pattern), key=lambda p: -p.stat().st_size)
-	said = lanes.each({p.name: partial(_file, p) for p in paths}, at_once, _show).values()
+	said = lanes.each({p.name: partial(_file, p) for p in paths}, at_once).values()
 	good = [n for one in said for n in one.good]
 	failures = [f for one in said for f in one.failures]
 	skips = [s for one in said for s in one.skips]

@@ -84,7 +84,7 @@ def stop(proc: 'subprocess.Popen[bytes]') -> None:
 			signal.signal(sig, handler)
 
 
-def _hold() -> Callable[[], None]:
+def hold() -> Callable[[], None]:
 	"""Has what would end us wait, for a child that is being started and is not known
 	yet would be left behind. Returns what lets it come."""
 	came: List[int] = []
@@ -124,7 +124,7 @@ def run(command: Sequence[Union[str, Path]], *, label: str = '',
 	pause = 0.01
 	with contextlib.ExitStack() as stack:
 		sink = stack.enter_context(open(log or os.devnull, 'ab'))
-		let = _hold()
+		let = hold()
 		stack.callback(let)
 		try:
 			proc = subprocess.Popen([str(c) for c in command], cwd=cwd, env=env,

@@ -212,8 +212,8 @@ class Plan:
 	# unless the user does.
 	tip: Tuple[Patch, ...] = ()
 	contract: str = ''
-	# Its place is that of one commit of a series after another, there and back: ccache
-	# has seen much of it.
+	# Its place is that of one tree after another, whose headers differ, there and back:
+	# ccache has seen much of it.
 	stepwise: bool = False
 
 	@property

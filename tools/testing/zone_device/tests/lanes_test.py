@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """Several processes at a time, and what becomes of them."""
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 from functools import partial
 from typing import List
+from unittest import mock
 
 from helper import Case
 
@@ -29,6 +33,10 @@ def refuses() -> int:
 	raise Error('not two')
 
 
+def no_such_key() -> int:
+	return {1: 2}[3]
+
+
 def is_killed() -> int:
 	os.kill(os.getpid(), signal.SIGKILL)
 	return 0
@@ -48,14 +56,41 @@ class Lanes(Case):
 		self.assertEqual(lanes.each({}, 2), {})
 
 	def test_at_a_time(self) -> None:
+		def others() -> int:
+			"""How many there are, itself included."""
+			with tempfile.TemporaryDirectory(dir=self.dir):
+				time.sleep(0.3)
+				return len(list(self.dir.iterdir()))
 		for number in (1, 2):
-			found = lanes.each(dict.fromkeys('abcd', own_process), number)
-			self.assertEqual(len(set(found.values())), number)
-			self.assertNotIn(os.getpid(), found.values())
+			found = lanes.each(dict.fromkeys('abcd', others), number)
+			self.assertEqual(max(found.values()), number)
 
 	def test_what_is_raised(self) -> None:
 		with self.assertRaisesRegex(Error, '^not two$'):
 			lanes.each({'a': own_process, 'b': refuses, 'c': own_process}, 2)
+
+	def test_a_mistake_of_ours(self) -> None:
+		"""It is what it was, and says where."""
+		with self.assertRaises(KeyError), contextlib.redirect_stderr(io.StringIO()):
+			lanes.each({'a': own_process, 'b': no_such_key}, 2)
+
+	def test_what_cannot_be_sent(self) -> None:
+		with self.assertRaisesRegex(Exception, 'pickle'):
+			lanes.each({'a': lambda: (lambda: 1)}, 2)
+
+	def test_no_process_to_be_had(self) -> None:
+		with mock.patch('os.fork', side_effect=BlockingIOError(11, 'Resource temporarily unavailable')):
+			with self.assertRaises(BlockingIOError):
+				lanes.each({'a': own_process}, 2)
+
+	def test_one_that_does_not_end(self) -> None:
+		"""It takes being told to end for something else, or is not told at all."""
+		def stubborn() -> int:
+			signal.signal(signal.SIGTERM, signal.SIG_IGN)
+			time.sleep(600)
+			return 0
+		with mock.patch.object(lanes, 'PATIENCE', 0.2), self.assertRaisesRegex(Error, '^not two$'):
+			lanes.each({'a': stubborn, 'b': refuses}, 2)
 
 	def test_one_that_is_killed(self) -> None:
 		for ends in (is_killed, is_interrupted):
