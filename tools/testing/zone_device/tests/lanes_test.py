@@ -75,7 +75,7 @@ class Lanes(Case):
 			lanes.each({'a': own_process, 'b': no_such_key}, 2)
 
 	def test_what_cannot_be_sent(self) -> None:
-		with self.assertRaisesRegex(Exception, 'pickle'):
+		with self.assertRaisesRegex(Exception, 'pickle'), contextlib.redirect_stderr(io.StringIO()):
 			lanes.each({'a': lambda: (lambda: 1)}, 2)
 
 	def test_no_process_to_be_had(self) -> None:
