@@ -46,10 +46,9 @@ def _do(ask: Callable[[], object], pipe: Connection, let: Callable[[], None]) ->
 		os._exit(0)
 
 
-def each(asked: Mapping[str, Callable[[], Found]], lanes: int,
-	 seen: Callable[[Found], None] = lambda _found: None) -> Dict[str, Found]:
+def each(asked: Mapping[str, Callable[[], Found]], lanes: int) -> Dict[str, Found]:
 	"""What each of @asked returns, in their order. They are begun in that order, @lanes
-	at a time, and each is @seen as soon as it is there. What they return is pickled.
+	at a time. What they return is pickled.
 
 	Raises what they raise, and Error if a process is killed."""
 	left = list(asked)
@@ -79,7 +78,6 @@ def each(asked: Mapping[str, Callable[[], Found]], lanes: int,
 				del running[pipe]
 				pipe.close()
 				child.join()
-				seen(found[name])
 	except BaseException:
 		for pipe, (_name, child) in running.items():
 			# Nobody waits for what it has to say.
