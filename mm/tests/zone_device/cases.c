@@ -38,17 +38,23 @@ static const struct {
 	{ "order 9, early in part", 9,	ZD_FROM_BOOT_IN_PART },
 };
 
-/*
- * Only what is memory can hold struct pages, or lie beside RAM. PRIVATE is
- * nothing that a CPU can read, and the memory of a PCI device is not cached.
- * What takes a minute elsewhere is done for the one type that is mapped so.
- */
-static bool zd_exists(const struct zd_case *c)
+/* Whether it takes a minute, where others take a second. */
+static bool zd_is_long(const struct zd_case *c)
 {
 	const bool shared = IS_ENABLED(CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP) &&
 			    is_power_of_2(sizeof(struct page));
 
-	if (c->order == ZD_HUGE_ORDER && c->type != MEMORY_DEVICE_GENERIC && !shared)
+	return c->order == ZD_HUGE_ORDER && !shared;
+}
+
+/*
+ * Only what is memory can hold struct pages, or lie beside RAM. PRIVATE is
+ * nothing that a CPU can read, and the memory of a PCI device is not cached.
+ * What takes long is done for the one type that is mapped so.
+ */
+static bool zd_exists(const struct zd_case *c)
+{
+	if (zd_is_long(c) && c->type != MEMORY_DEVICE_GENERIC)
 		return false;
 	return c->memmap == ZD_IN_RAM || c->memmap == ZD_IN_RAM_FULL ||
 	       (c->type != MEMORY_DEVICE_PRIVATE && c->type != MEMORY_DEVICE_PCI_P2PDMA);
@@ -121,8 +127,8 @@ struct zd_range_args zd_case_args(const struct zd_case *c, unsigned long nr_page
 	struct zd_range_args args = {
 		.type = c->type,
 		.order = c->memmap == ZD_IN_RAM_FULL ? 0 : c->order,
-		/* At least two compound pages. */
-		.nr_pages = nr_pages ?: max(2UL << c->order, ZD_FEW_PAGES),
+		/* At least two compound pages, but for those that take long. */
+		.nr_pages = nr_pages ?: max((zd_is_long(c) ? 1UL : 2UL) << c->order, ZD_FEW_PAGES),
 	};
 
 	if (c->memmap == ZD_FROM_BOOT)
@@ -212,5 +218,6 @@ struct zd_call zd_map_part(struct kunit *test, const struct zd_part *part)
 	call = zd_call_for(zd_map(test, &args), 0);
 	call.start_pfn += first + part->offset;
 	call.nr_pages = part->nr_pages;
+	zd_narrow(&call);
 	return call;
 }

@@ -22,6 +22,7 @@
  * @head_pfn: the PFN of its compound page's head, or its own
  * @index: @pfn - @head_pfn
  * @order: of its compound page
+ * @is: what it is there, of the bits below
  */
 struct zd_page {
 	const struct zd_call *call;
@@ -29,9 +30,10 @@ struct zd_page {
 	unsigned long head_pfn;
 	unsigned long index;
 	unsigned int order;
+	unsigned int is;
 };
 
-/* Bits of a row's @where. */
+/* Where a row of the table applies. */
 #define HEAD	BIT(0)	/* heads of compound pages, and pages of order 0 */
 #define TAIL	BIT(1)	/* all tails */
 #define TAIL_1	BIT(2)	/* the first tail, which is also a part of its folio */
@@ -204,29 +206,38 @@ static const struct zd_field zd_fields[] = {
 	FOLIO_FIELD(_deferred_list.prev, 2,	TAIL_2, 2, deferred_list),
 };
 
+static unsigned int zd_is(unsigned long index)
+{
+	switch (index) {
+	case 0:
+		return HEAD;
+	case 1:
+		return TAIL | TAIL_1;
+	case 2:
+		return TAIL | TAIL_2;
+	default:
+		return TAIL;
+	}
+}
+
 static struct zd_page zd_page(const struct zd_call *call, unsigned long pfn)
 {
-	unsigned long index = pfn - zd_first_pfn(call);
 	unsigned int order = zd_order(call);
+	unsigned long index = (pfn - zd_first_pfn(call)) & ((1UL << order) - 1);
 
 	return (struct zd_page) {
 		.call = call,
 		.pfn = pfn,
-		.head_pfn = pfn - (index & ((1UL << order) - 1)),
-		.index = index & ((1UL << order) - 1),
+		.head_pfn = pfn - index,
+		.index = index,
 		.order = order,
+		.is = zd_is(index),
 	};
 }
 
 static bool zd_applies(const struct zd_field *field, const struct zd_page *p)
 {
-	unsigned int is = p->index ? TAIL : HEAD;
-
-	if (p->index == 1)
-		is |= TAIL_1;
-	if (p->index == 2)
-		is |= TAIL_2;
-	return (field->where & is) && p->order >= field->min_order;
+	return (field->where & p->is) && p->order >= field->min_order;
 }
 
 static void zd_store(void *to, unsigned int size, u64 value)
@@ -307,8 +318,12 @@ static unsigned long zd_distinct(const struct zd_call *call, unsigned long head_
  */
 unsigned long zd_next_written(const struct zd_call *call, unsigned long pfn)
 {
-	struct zd_page p = zd_page(call, pfn);
+	struct zd_page p;
 
+	/* Most calls are of order 0, and each of their struct pages is written. */
+	if (!zd_order(call))
+		return pfn;
+	p = zd_page(call, pfn);
 	return p.index < zd_distinct(call, p.head_pfn) ? pfn : p.head_pfn + (1UL << p.order);
 }
 

@@ -96,9 +96,14 @@ static void zd_release_region(void *data)
 	release_mem_region(res->start, resource_size(res));
 }
 
-/* What a pgmap of these tests is owned by. */
+/*
+ * What a pgmap of these tests is owned by. Only its pages from @start_pfn to @end_pfn
+ * are ever poisoned, or any if these are equal; see zd_narrow().
+ */
 struct zd_owner {
 	int nid;
+	unsigned long start_pfn;
+	unsigned long end_pfn;
 };
 
 static void zd_kvfree(void *data)
@@ -109,12 +114,17 @@ static void zd_kvfree(void *data)
 static void zd_unmap(void *data)
 {
 	struct dev_pagemap *pgmap = data;
+	const struct zd_owner *owner = pgmap->owner;
 	int i;
 
 	/* The struct pages may be poisoned, and unmapping reads them. */
 	for (i = 0; i < pgmap->nr_range; i++) {
 		struct zd_call call = zd_call_for(pgmap, i);
 
+		if (owner->end_pfn != owner->start_pfn) {
+			call.start_pfn = owner->start_pfn;
+			call.nr_pages = owner->end_pfn - owner->start_pfn;
+		}
 		zd_init(&call);
 	}
 	memunmap_pages(pgmap);
@@ -331,6 +341,21 @@ struct zd_call zd_call_for(const struct dev_pagemap *pgmap, int range)
 		.nr_pages = PHYS_PFN(range_len(&pgmap->ranges[range])),
 		.pgmap = (struct dev_pagemap *)pgmap,
 	};
+}
+
+/**
+ * zd_narrow() - promise to poison no more than a call's struct pages and its guards
+ * @call: the call, of order 0, on a part of a single range that has no altmap
+ *
+ * All that may be poisoned is made again before it is unmapped; the rest is spared.
+ */
+void zd_narrow(const struct zd_call *call)
+{
+	struct zd_owner *owner = call->pgmap->owner;
+
+	WARN_ON_ONCE(call->pgmap->nr_range > 1 || call->pgmap->flags & PGMAP_ALTMAP_VALID);
+	owner->start_pfn = call->start_pfn - ZD_GUARD_PAGES;
+	owner->end_pfn = zd_end_pfn(call) + ZD_GUARD_PAGES;
 }
 
 /** zd_poison() - overwrite each struct page that @call is due to write */

@@ -152,6 +152,7 @@ struct dev_pagemap *zd_clone_pgmap(struct kunit *test,
 				   const struct dev_pagemap *pgmap,
 				   enum memory_type type, unsigned int order);
 struct zd_call zd_call_for(const struct dev_pagemap *pgmap, int range);
+void zd_narrow(const struct zd_call *call);
 void zd_poison(const struct zd_call *call, u8 poison);
 void zd_poison_guards(const struct zd_call *call, u8 poison);
 struct page *zd_snapshot(struct kunit *test, const struct zd_call *call);
