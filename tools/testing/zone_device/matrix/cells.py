@@ -36,16 +36,16 @@ def jobs(given: Options) -> List[Job]:
 	for release, what in WOULD_TAKE.items():
 		if any(p.endswith(f'/{release}') for p in given.cell):
 			raise Error(f'CELL={" ".join(given.cell)}: cannot judge {release}: it would take {what}')
-	names = list(given.targets) or [n for n in TARGETS if n not in LEFT_OUT]
-	target.chosen(names)
+	targets = target.chosen(given.targets or [n for n in TARGETS if n not in LEFT_OUT])
 	found: Dict[str, Job] = {}
 
 	def add(plan: Plan) -> None:
-		for name in (n for n in names if _asked(n, plan.release, given.cell)):
-			found.setdefault(f'{name}/{plan.release}', Job(Kunit(), TARGETS[name].asked(given), plan,
-				given.again(f'matrix CELL={name}/{plan.release}'), f'({plan.release})'))
+		for one in (t for t in targets if _asked(t.name, plan.release, given.cell)):
+			cell = f'{one.name}/{plan.release}'
+			found.setdefault(cell, Job(Kunit(), one.asked(given), plan, given.again(f'matrix CELL={cell}'),
+				f'({plan.release})'))
 	older = [] if given.kdir or given.ktarball or given.range else \
-		[r for r in OLDER if any(_asked(n, r, given.cell) for n in names)]
+		[r for r in OLDER if any(_asked(t.name, r, given.cell) for t in targets)]
 	only_older = bool(given.cell) and all(p.endswith(tuple(f'/{r}' for r in older or ['-'])) for p in given.cell)
 	if not only_older:
 		add(request.plan(given))
