@@ -48,10 +48,10 @@ def _contents(init: Path) -> List[str]:
 	return lines + [f'file {l} {os.path.realpath(l)} 755 0 0' for l in sorted(libraries)]
 
 
-def initramfs(prepared: Tree) -> Path:
+def initramfs(prepared: Tree, target: Target) -> Path:
 	"""What the first guest runs, copied from this machine and packed with the
 	tool that building the kernel left there."""
-	build = prepared.build_dir(TARGET.name)
+	build = prepared.build_dir(target.name)
 	contents, image, init = (build / f'guest.{n}' for n in ('list', 'cpio', 'init'))
 	# Words of a line end at spaces, which the project's own path may have.
 	shutil.copyfile(INIT, init)
@@ -82,12 +82,12 @@ def namespace_kernel(rounds: int, more: Sequence[str] = ()) -> List[str]:
 	return [*more, 'kunit.enable=0', 'kunit_shutdown=no', 'printk.devkmsg=on', '--', f'rounds={rounds}']
 
 
-def namespace_qemu(prepared: Tree, size: int) -> List[str]:
+def namespace_qemu(prepared: Tree, target: Target, size: int) -> List[str]:
 	"""A machine with two NVDIMMs of @size bytes; the host gives memory as it is
 	touched, however large they are."""
 	# SeaBIOS, as qboot hands down no table of NVDIMMs.
 	arguments = ['-machine', 'q35,nvdimm=on', '-bios', 'bios-256k.bin',
-		'-initrd', str(initramfs(prepared)), '-m', f'2G,slots=2,maxmem={(2 * size >> 30) + 16}G']
+		'-initrd', str(initramfs(prepared, target)), '-m', f'2G,slots=2,maxmem={(2 * size >> 30) + 16}G']
 	for name in ('nv0', 'nv1'):
 		arguments += ['-object', f'memory-backend-ram,id={name},size={size >> 20}M,reserve=off',
 			'-device', f'nvdimm,id={name}d,memdev={name}']
@@ -99,7 +99,7 @@ def namespaces(prepared: Tree, target: Target, size: int, rounds: int, watcher: 
 	"""The log of the author's: real namespaces of @size bytes on emulated
 	NVDIMMs, bound again @rounds times. @more: for the kernel's command line."""
 	return _judged(boot.boot(prepared, target, kernel_args=namespace_kernel(rounds, more), suites=False,
-		qemu_args=namespace_qemu(prepared, size), status=watcher.look), watcher)
+		qemu_args=namespace_qemu(prepared, target, size), status=watcher.look), watcher)
 
 
 def kinds(prepared: Tree, target: Target, size: int, rounds: int, watcher: Watcher,

@@ -185,6 +185,7 @@ class Order(Check):
 		outcome.unknown = plugin.lacks(target.arch)
 		if outcome.unknown:
 			return outcome
+		target = target.adding('lines')
 		build.build(tree, target)
 		kernel = plugin.load(tree, target)
 		parts = [p for p in self.parts if p.needs in tree.features]

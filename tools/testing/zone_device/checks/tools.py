@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, List, Tuple
 
 from checks import Check
-from guest.target import BENCH, Target
+from guest.target import BENCH, Target, TRIED
 from host import cache, files, lanes, process
 from kernel.tree import Tree
 from outcome import Outcome
@@ -98,7 +98,7 @@ class Guests(Check):
 	holds = False
 
 	def depends_on(self) -> List[object]:
-		return [BENCH.config_options()]
+		return [t.config_options() for t in (BENCH, TRIED)]
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
 		return _run(self.name, '*_guest.py')

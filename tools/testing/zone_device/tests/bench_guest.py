@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """The guests of make bench, for real and as small as can be: that there is
-something to time, and that it is not silently nothing."""
+something to time, and that it is not silently nothing. They are tried in a kernel that
+is built for the suites; the one that make bench times is only configured."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import unittest
@@ -16,7 +18,7 @@ from bench.model import NAMESPACES, REVIEWED, Sample
 from bench.watch import Watcher
 from checks import cost
 from guest import build
-from guest.target import Target
+from guest.target import BENCH, Target, TRIED
 from host.messages import Error
 from kernel.tree import Tree
 
@@ -32,8 +34,11 @@ class Guest(unittest.TestCase):
 	def setUpClass(cls) -> None:
 		stack = contextlib.ExitStack()
 		cls.addClassCleanup(stack.close)
-		cls.tree, cls.target = stack.enter_context(asked(guest.TARGET))
+		cls.tree, cls.target = stack.enter_context(asked(TRIED))
 		build.build(cls.tree, cls.target)
+
+	def test_what_is_timed_can_be_configured(self) -> None:
+		build.configure(self.tree, dataclasses.replace(BENCH, toolchain=self.target.toolchain))
 
 	def samples(self, log: List[str]) -> List[Sample]:
 		return bench_result.read(log, 'series', 0)
