@@ -234,6 +234,7 @@ class OrderMutant(Check):
 		return [self.mutant.name]
 
 	def run(self, tree: Tree, target: Target) -> Outcome:
+		target = target.adding('lines')
 		build.build(tree, target)
 		expected = self.mutant.catchers('order')[0]
 		# What is to break a promise alone is looked at wherever there are promises of struct pages.
